@@ -1,0 +1,121 @@
+"""The decision: exactly one for each transaction, and everything that explains it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from models.score import Contribution
+
+
+class Outcome(StrEnum):
+    """What to do with the payment; also the last part of the topic's name."""
+
+    APPROVE = "approve"
+    BLOCK = "block"
+    REVIEW = "review"
+
+
+class DecisionSource(StrEnum):
+    """Who decided."""
+
+    MODEL = "model"
+    RULES = "rules"
+    STAND_IN = "stand_in"  # rules in place of the model, within the stand-in limits
+    SAFE_DEFAULT = "safe_default"
+    REVIEWER = "reviewer"
+    TIMEOUT_DEFAULT = "timeout_default"
+
+
+class FallbackReason(StrEnum):
+    """Why the model's answer was not used."""
+
+    RESPONSE_TIMEOUT = "RESPONSE_TIMEOUT"  # it missed its budget
+    CONNECTION_ERROR = "CONNECTION_ERROR"  # the scorer process is gone or restarting
+    APPLICATION_ERROR = "APPLICATION_ERROR"  # it answered with an error
+    MODEL_INVALID_OUTPUT = "MODEL_INVALID_OUTPUT"  # NaN, out of [0, 1], or the wrong number of answers
+    MODEL_COLD_START = "MODEL_COLD_START"  # no snapshot yet
+    MODEL_STALE = "MODEL_STALE"
+    TRANSACTION_TOO_OLD = "TRANSACTION_TOO_OLD"  # older than its deadline allows before scoring began
+    CONSUMER_LAG = "CONSUMER_LAG"  # the lane is behind
+    CIRCUIT_OPEN = "CIRCUIT_OPEN"
+    FORCED = "FORCED"  # an operator said so
+    FEATURE_MISSING = "FEATURE_MISSING"
+
+
+class ReasonCode(StrEnum):
+    """Why this outcome. A closed list: consumers may switch on it."""
+
+    LOW_RISK = "LOW_RISK"
+    HIGH_RISK = "HIGH_RISK"
+    LOW_CONFIDENCE = "LOW_CONFIDENCE"
+    REVIEW_CHEAPEST = "REVIEW_CHEAPEST"
+    HIGH_VELOCITY = "HIGH_VELOCITY"
+    AMOUNT_ABOVE_NORM = "AMOUNT_ABOVE_NORM"
+    AMOUNT_LIMIT = "AMOUNT_LIMIT"
+    CARD_TESTING = "CARD_TESTING"
+    UNUSUAL_TIME = "UNUSUAL_TIME"
+    MERCHANT_RISK = "MERCHANT_RISK"
+    CARD_FRAUD_KNOWN = "CARD_FRAUD_KNOWN"
+    COUNTRY_MISMATCH = "COUNTRY_MISMATCH"
+    HIGH_RISK_COUNTRY = "HIGH_RISK_COUNTRY"
+    SANCTIONED_COUNTRY = "SANCTIONED_COUNTRY"
+    HIGH_RISK_CATEGORY = "HIGH_RISK_CATEGORY"
+    CVV_MISMATCH = "CVV_MISMATCH"
+    AVS_MISMATCH = "AVS_MISMATCH"
+    AUTHENTICATION_FAILED = "AUTHENTICATION_FAILED"
+    AUTHENTICATED = "AUTHENTICATED"
+    MANUAL_ENTRY = "MANUAL_ENTRY"
+    NEW_CARD = "NEW_CARD"
+    LISTED_DENY = "LISTED_DENY"
+    LISTED_ALLOW = "LISTED_ALLOW"
+    RULE_FAILED = "RULE_FAILED"  # a rule could not be evaluated; its on_error outcome holds
+    MODEL_RULE_DISAGREE = "MODEL_RULE_DISAGREE"
+    MODEL_COLD_START = "MODEL_COLD_START"
+    OUT_OF_DISTRIBUTION = "OUT_OF_DISTRIBUTION"
+    NO_RULE_HIT = "NO_RULE_HIT"
+    STAND_IN_LIMIT = "STAND_IN_LIMIT"
+    SAFE_DEFAULT = "SAFE_DEFAULT"
+    SANDBOX = "SANDBOX"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputPosition:
+    """Where the transaction lay."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is published for a transaction. Money in minor units, times aware and UTC, ages in milliseconds."""
+
+    decision_id: str
+    transaction_id: str
+    pan_token: str
+    outcome: Outcome
+    risk_score: float | None  # calibrated fraud probability; None where no model answered
+    confidence: float  # that the outcome is right, 0 to 1
+    decision_source: DecisionSource
+    fallback_reason: FallbackReason | None
+    reason_codes: tuple[ReasonCode, ...]
+    contributions: tuple[Contribution, ...]
+    rule_hits: tuple[str, ...]
+    rule_outcome: Outcome  # what rules alone would have said
+    expected_cost_minor: int
+    model_version: str | None
+    ruleset_version: str
+    settings_version: str
+    event_time: datetime
+    received_at: datetime  # the broker's timestamp of the transaction
+    decided_at: datetime
+    age_ms: int  # decided_at - received_at
+    deadline_missed: bool
+    amount_minor: int
+    currency: str
+    merchant_id: str
+    terminal_id: str | None
+    features: tuple[float, ...]  # as scored, in the order of models.features.FEATURES
+    input: InputPosition
+    schema_version: int

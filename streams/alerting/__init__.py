@@ -1,0 +1,1 @@
+"""Where failures become alerts that people can act on."""

@@ -1,0 +1,1 @@
+"""The broker: topics, clients, admin work and the embedded Kafka."""

@@ -1,0 +1,1 @@
+"""Where a transaction is decided: lanes, the agent, the scorer process, profiles."""

@@ -1,0 +1,1 @@
+"""Where the model learns: examples, the label join, the learner and what it publishes."""

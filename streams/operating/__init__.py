@@ -1,0 +1,1 @@
+"""Commands for people: running, watching, simulating, replaying, auditing."""

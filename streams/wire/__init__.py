@@ -1,0 +1,1 @@
+"""Bytes and records: the codec, the contracts and dead letters."""
