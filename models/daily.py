@@ -1,0 +1,35 @@
+"""Daily buckets: a count or sum per UTC day, newest day first, read as a rolling window."""
+
+from collections.abc import Sequence
+
+SECONDS_PER_DAY = 86_400
+
+
+def day_of(at: float) -> int:
+    """UTC day number since 1970."""
+    return int(at // SECONDS_PER_DAY)
+
+
+def part_of_day_left(at: float) -> float:
+    """How much of the UTC day of `at` is still to come, in (0, 1]: what a rolling window keeps of its oldest day."""
+    return 1.0 - at % SECONDS_PER_DAY / SECONDS_PER_DAY
+
+
+def window_sum(buckets: Sequence[int], first: int, part: float, days: int) -> float:
+    """Sum over (at - days, at]; the oldest day counts by the part of it still inside, so that the window rolls.
+
+    `first` is the index of the day of `at`, newest day minus that day (negative when `at` is later than the newest),
+    and `part` what is left of it, `part_of_day_left(at)`.
+    """
+    last = first + days
+    if last < 0:
+        return 0.0
+    total = sum(buckets[first if first > 0 else 0 : last])
+    return total + part * buckets[last] if last < len(buckets) else total
+
+
+def advanced(buckets: list[int], days: int) -> list[int]:
+    """The same buckets when the newest day is `days` later; what grows too old falls off the end."""
+    if days >= len(buckets):
+        return [0] * len(buckets)
+    return [0] * days + buckets[: len(buckets) - days]

@@ -1,0 +1,118 @@
+"""What labels say of a merchant or terminal: the learner keeps it, and publishes those with fraud to every worker."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from models.daily import SECONDS_PER_DAY, advanced
+
+HISTORY_DAYS = 45
+RECENT = 8
+
+
+class MerchantHistoryMalformed(ValueError):  # noqa: N818 - named for the fact
+    """A plain form that is no merchant history."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MerchantHistory:
+    """Labels of one acceptor by the time of their transactions (seconds since 1970), in whatever order they came.
+
+    `labelled` and `fraud` count per UTC day, newest first; `newest_day` is the day number since 1970 of the first.
+    `recent` holds the latest outcomes by transaction time, oldest first. The run is the unbroken line of fraud labels
+    at the end, and `run_since` the first of them.
+    """
+
+    newest_day: int = 0
+    labelled: tuple[int, ...] = (0,) * HISTORY_DAYS
+    fraud: tuple[int, ...] = (0,) * HISTORY_DAYS
+    fraud_run: int = 0
+    run_since: float | None = None
+    last_legitimate_at: float | None = None
+    last_fraud_at: float | None = None
+    recent: tuple[tuple[float, bool], ...] = ()
+
+    def has_fraud(self, at: float, window_days: int) -> bool:
+        """Whether a transaction of the last `window_days` before `at` is labelled fraud: if so, it is published."""
+        return self.last_fraud_at is not None and self.last_fraud_at > at - window_days * SECONDS_PER_DAY
+
+    def to_plain(self) -> dict[str, Any]:
+        """Builtins only, for the wire."""
+        return {
+            "newest_day": self.newest_day,
+            "labelled": list(self.labelled),
+            "fraud": list(self.fraud),
+            "fraud_run": self.fraud_run,
+            "run_since": self.run_since,
+            "last_legitimate_at": self.last_legitimate_at,
+            "last_fraud_at": self.last_fraud_at,
+            "recent": [[at, is_fraud] for at, is_fraud in self.recent],
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """The history `to_plain` wrote; unknown keys are ignored. Raises MerchantHistoryMalformed."""
+        try:
+            return cls(
+                newest_day=int(plain["newest_day"]),
+                labelled=_buckets(plain["labelled"]),
+                fraud=_buckets(plain["fraud"]),
+                fraud_run=int(plain["fraud_run"]),
+                run_since=_moment(plain["run_since"]),
+                last_legitimate_at=_moment(plain["last_legitimate_at"]),
+                last_fraud_at=_moment(plain["last_fraud_at"]),
+                recent=tuple((float(at), bool(is_fraud)) for at, is_fraud in plain["recent"])[-RECENT:],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise MerchantHistoryMalformed(f"not a merchant history: {error!r}") from error
+
+
+def learn(history: MerchantHistory, at: float, *, is_fraud: bool) -> MerchantHistory:
+    """The history with one more label, of a transaction at `at`. Labels may come in any order of transaction time."""
+    recent = tuple(sorted((*history.recent, (at, is_fraud)))[-RECENT:])
+    return replace(
+        _counted(history, at, is_fraud=is_fraud),
+        **(_fraud_learnt(history, at) if is_fraud else _legitimate_learnt(history, at, recent)),
+        recent=recent,
+    )
+
+
+def _counted(history: MerchantHistory, at: float, *, is_fraud: bool) -> MerchantHistory:
+    day = int(at // SECONDS_PER_DAY)
+    newest = max(history.newest_day, day)
+    labelled = advanced(list(history.labelled), newest - history.newest_day)
+    fraud = advanced(list(history.fraud), newest - history.newest_day)
+    if newest - day < HISTORY_DAYS:
+        labelled[newest - day] += 1
+        fraud[newest - day] += is_fraud
+    return replace(history, newest_day=newest, labelled=tuple(labelled), fraud=tuple(fraud))
+
+
+def _fraud_learnt(history: MerchantHistory, at: float) -> dict[str, Any]:
+    last_fraud_at = at if history.last_fraud_at is None else max(history.last_fraud_at, at)
+    if history.last_legitimate_at is not None and at <= history.last_legitimate_at:
+        return {"last_fraud_at": last_fraud_at}
+    since = at if history.run_since is None else min(history.run_since, at)
+    return {"last_fraud_at": last_fraud_at, "fraud_run": history.fraud_run + 1, "run_since": since}
+
+
+def _legitimate_learnt(history: MerchantHistory, at: float, recent: tuple[tuple[float, bool], ...]) -> dict[str, Any]:
+    """A legitimate label ends the run, but one from before the run leaves it, and one from within keeps its end.
+
+    Of a run longer than `recent` only the remembered end is kept when the label falls inside.
+    """
+    last = at if history.last_legitimate_at is None else max(history.last_legitimate_at, at)
+    if history.run_since is None or at < history.run_since:
+        return {"last_legitimate_at": last}
+    run = [moment for moment, is_fraud in recent if is_fraud and moment > at]
+    return {"last_legitimate_at": last, "fraud_run": len(run), "run_since": min(run, default=None)}
+
+
+def _buckets(values: list[int]) -> tuple[int, ...]:
+    if len(values) != HISTORY_DAYS:
+        raise ValueError(f"{HISTORY_DAYS} daily counts expected, not {len(values)}")
+    return tuple(int(value) for value in values)
+
+
+def _moment(value: float | None) -> float | None:
+    return None if value is None else float(value)
