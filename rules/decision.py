@@ -96,14 +96,14 @@ class Decision:
     pan_token: str
     outcome: Outcome
     risk_score: float | None  # calibrated fraud probability; None where no model answered
-    confidence: float  # that the outcome is right, 0 to 1
+    confidence: float | None  # that the outcome is right, 0 to 1; None where the model did not choose it
     decision_source: DecisionSource
     fallback_reason: FallbackReason | None
     reason_codes: tuple[ReasonCode, ...]
     contributions: tuple[Contribution, ...]
     rule_hits: tuple[str, ...]
     rule_outcome: Outcome  # what rules alone would have said
-    expected_cost_minor: int
+    expected_cost_minor: int | None
     model_version: str | None
     ruleset_version: str
     settings_version: str

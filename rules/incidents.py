@@ -1,0 +1,158 @@
+"""Incidents: many failures, one alert with a life. Pure; the clock is passed in."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from models.alert import MOST_SAMPLES, Alert, AlertStatus, Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentPolicy:
+    """How often an open incident is reported, and what proves that it is over."""
+
+    quiet_seconds: float = 3.0  # without a failure, and with proof of health after the last one
+    update_seconds: float = 20.0  # between updates of an open incident
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureKind:
+    """What an alert says for one reason."""
+
+    area: str  # of the CloudEvents type: holdfast.<area>.<what>
+    what: str
+    severity: Severity
+    suggested_action: str
+
+
+def _kind(area: str, what: str, severity: Severity, suggested_action: str) -> FailureKind:
+    return FailureKind(area=area, what=what, severity=severity, suggested_action=suggested_action)
+
+
+# The closed list of what people are alerted to. Each reason has a section of the same name in docs/runbook.md.
+KINDS = MappingProxyType(
+    {
+        "RESPONSE_TIMEOUT": _kind("scoring", "slow", Severity.CRITICAL, "Rules decide. See what the scorer waits for."),
+        "CONNECTION_ERROR": _kind("scoring", "down", Severity.CRITICAL, "Rules decide while the scorer is replaced."),
+        "APPLICATION_ERROR": _kind("scoring", "failed", Severity.CRITICAL, "Rules decide. Read the scorer's error."),
+        "MODEL_INVALID_OUTPUT": _kind("scoring", "invalid", Severity.CRITICAL, "Roll back to an earlier snapshot."),
+        "CIRCUIT_OPEN": _kind(
+            "scoring", "rested", Severity.CRITICAL, "Rules decide while the model is tried in shadow."
+        ),
+        "MODEL_COLD_START": _kind("model", "missing", Severity.WARNING, "Start the learner, or warm a model up."),
+        "MODEL_STALE": _kind("model", "stale", Severity.WARNING, "See why the learner publishes nothing."),
+        "TRANSACTION_TOO_OLD": _kind("lane", "late", Severity.WARNING, "Add workers, or find what holds the lane up."),
+        "CONSUMER_LAG": _kind("lane", "behind", Severity.WARNING, "Add workers, or find what holds the lane up."),
+        "FEATURE_MISSING": _kind("lane", "blind", Severity.WARNING, "Find the producer that leaves fields out."),
+        "FORCED": _kind("operator", "forced", Severity.INFO, "Release the mode when the reason is gone."),
+        "DEAD_LETTER": _kind("input", "malformed", Severity.WARNING, "Read transactions.DLT; tell the producer."),
+        "ID_REUSED": _kind("input", "contradiction", Severity.CRITICAL, "Two payments share an id: tell the producer."),
+        "RULESET_REFUSED": _kind("rules", "refused", Severity.WARNING, "Mend the rule set; the old one is in force."),
+        "SNAPSHOT_REFUSED": _kind(
+            "model", "refused", Severity.CRITICAL, "The old model is in force; check the learner."
+        ),
+    }
+)
+
+
+@dataclass(slots=True)
+class _Incident:
+    component: str
+    reason: str
+    started_at: datetime
+    last_failure: datetime
+    last_told: datetime
+    partition: int | None
+    healthy_since: datetime | None = None
+    count: int = 0
+    amount_minor: int = 0
+    samples: list[str] = field(default_factory=list)
+
+
+class Incidents:
+    """At most one open incident per component; each opens once, is updated at a bounded rate, and resolves once."""
+
+    def __init__(self, policy: IncidentPolicy, *, source: str, versions: dict[str, str] | None = None) -> None:
+        self._policy = policy
+        self._source = source
+        self._versions = versions or {}
+        self._open: dict[str, _Incident] = {}
+
+    def failed(
+        self,
+        component: str,
+        reason: str,
+        now: datetime,
+        *,
+        count: int = 1,
+        amount_minor: int = 0,
+        samples: Iterable[str] = (),
+        partition: int | None = None,
+    ) -> Alert | None:
+        """Record failures of a component; the alert is the opening one, or an update that is due, or none."""
+        incident = self._open.get(component)
+        opening = incident is None
+        if incident is None:
+            incident = _Incident(component, reason, now, now, now, partition)
+            self._open[component] = incident
+        incident.count += count
+        incident.amount_minor += amount_minor
+        incident.samples.extend(sample for sample in list(samples)[: MOST_SAMPLES - len(incident.samples)])
+        incident.last_failure, incident.healthy_since = now, None
+        if opening:
+            return self._alert(incident, AlertStatus.OPEN, now)
+        return self._update_when_due(incident, now)
+
+    def healthy(self, component: str, now: datetime) -> None:
+        """Proof that a component does its work again. Silence proves nothing."""
+        incident = self._open.get(component)
+        if incident is not None and incident.healthy_since is None:
+            incident.healthy_since = now
+
+    def due(self, now: datetime) -> list[Alert]:
+        """Resolutions and updates whose time has come. Call about once a second."""
+        alerts = []
+        for component, incident in list(self._open.items()):
+            if self._is_over(incident, now):
+                del self._open[component]
+                alerts.append(self._alert(incident, AlertStatus.RESOLVED, now))
+            elif update := self._update_when_due(incident, now):
+                alerts.append(update)
+        return alerts
+
+    def open_components(self) -> tuple[str, ...]:
+        """What is failing now."""
+        return tuple(self._open)
+
+    def _is_over(self, incident: _Incident, now: datetime) -> bool:
+        quiet = now - incident.last_failure >= timedelta(seconds=self._policy.quiet_seconds)
+        return quiet and incident.healthy_since is not None
+
+    def _update_when_due(self, incident: _Incident, now: datetime) -> Alert | None:
+        if now - incident.last_told < timedelta(seconds=self._policy.update_seconds):
+            return None
+        return self._alert(incident, AlertStatus.UPDATE, now)
+
+    def _alert(self, incident: _Incident, status: AlertStatus, now: datetime) -> Alert:
+        incident.last_told = now
+        kind = KINDS[incident.reason]
+        return Alert(
+            status=status,
+            dedup_key=f"{self._source}/{incident.component}",
+            severity=kind.severity,
+            reason=incident.reason,
+            component=incident.component,
+            partition=incident.partition,
+            started_at=incident.started_at,
+            detected_at=incident.started_at,
+            contained_at=incident.started_at,  # the failing batch itself was already decided by rules
+            restored_at=incident.healthy_since if status is AlertStatus.RESOLVED else None,
+            settled_at=None,
+            count=incident.count,
+            amount_minor=incident.amount_minor,
+            sample_transaction_ids=tuple(incident.samples),
+            suggested_action=kind.suggested_action,
+            runbook=f"docs/runbook.md#{incident.reason.lower()}",
+            versions=dict(self._versions),
+        )

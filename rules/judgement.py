@@ -1,0 +1,95 @@
+"""From a score, or none, to an outcome: hard rules, then the model, then rules within limits, then a safe default."""
+
+from dataclasses import dataclass
+
+from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode
+from rules.policy import CostPolicy, judge
+from rules.ruleset import SEVERITY, Verdict
+from rules.safe_default import SafeDefaultPolicy
+from rules.stand_in import StandInLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """An outcome with who came to it and why. Confidence and cost are None where no model answered."""
+
+    outcome: Outcome
+    source: DecisionSource
+    reasons: tuple[ReasonCode, ...]
+    confidence: float | None = None
+    expected_cost_minor: int | None = None
+    fallback_reason: FallbackReason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandInUse:
+    """What rules have approved in the model's place for this card today."""
+
+    count: int
+    sum_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """The installation's policies, applied in their order."""
+
+    costs: CostPolicy
+    limits: StandInLimits
+    safe_default: SafeDefaultPolicy
+
+    def with_score(self, probability: float, amount_minor: int, verdict: Verdict) -> Conclusion:
+        """Conclude from the model's fraud probability; hard rules hold all the same."""
+        judged = judge(probability, amount_minor, self.costs)
+        if verdict.always is not None:
+            return Conclusion(
+                outcome=verdict.always,
+                source=DecisionSource.RULES,
+                reasons=verdict.always_reasons,
+                confidence=judged.confidence if verdict.always is judged.outcome else None,
+                expected_cost_minor=judged.expected_cost_minor if verdict.always is judged.outcome else None,
+            )
+        disagree = abs(SEVERITY[judged.outcome] - SEVERITY[verdict.outcome]) == 2
+        return Conclusion(
+            outcome=judged.outcome,
+            source=DecisionSource.MODEL,
+            reasons=(judged.reason, ReasonCode.MODEL_RULE_DISAGREE) if disagree else (judged.reason,),
+            confidence=judged.confidence,
+            expected_cost_minor=judged.expected_cost_minor,
+        )
+
+    def without_score(
+        self, why: FallbackReason, amount_minor: int, verdict: Verdict | None, used: StandInUse
+    ) -> Conclusion:
+        """Conclude where the model cannot: by rules, approving only within the card's limits; else by safe default.
+
+        `verdict` is None where rules could not be evaluated at all.
+        """
+        if verdict is None:
+            return self._safe_default(why, amount_minor, ReasonCode.RULE_FAILED)
+        if verdict.always is not None:
+            return Conclusion(
+                outcome=verdict.always,
+                source=DecisionSource.RULES,
+                reasons=verdict.always_reasons,
+                fallback_reason=why,
+            )
+        if verdict.outcome is not Outcome.APPROVE:
+            return Conclusion(
+                outcome=verdict.outcome, source=DecisionSource.RULES, reasons=verdict.reasons, fallback_reason=why
+            )
+        if not self.limits.allow(count=used.count, sum_minor=used.sum_minor, amount_minor=amount_minor):
+            return self._safe_default(why, amount_minor, ReasonCode.STAND_IN_LIMIT)
+        return Conclusion(
+            outcome=Outcome.APPROVE,
+            source=DecisionSource.RULES if verdict.hits else DecisionSource.STAND_IN,
+            reasons=verdict.reasons or (ReasonCode.NO_RULE_HIT,),
+            fallback_reason=why,
+        )
+
+    def _safe_default(self, why: FallbackReason, amount_minor: int, because: ReasonCode) -> Conclusion:
+        return Conclusion(
+            outcome=self.safe_default.outcome_for(amount_minor),
+            source=DecisionSource.SAFE_DEFAULT,
+            reasons=(because, ReasonCode.SAFE_DEFAULT),
+            fallback_reason=why,
+        )

@@ -1,0 +1,148 @@
+"""The topic catalogue: every topic there is, what its key is, and how it must be configured."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rules.decision import Outcome
+from streams.settings import TopicSettings
+
+DAY_MS = 86_400_000
+
+
+class Topic(StrEnum):
+    """The topics by their plain names."""
+
+    TRANSACTIONS = "transactions"
+    APPROVE = "decisions.approve"
+    BLOCK = "decisions.block"
+    REVIEW = "decisions.review"
+    REVISED = "decisions.revised"
+    DEAD_LETTERS = "transactions.DLT"
+    LABELS = "labels"
+    CARD_FEEDBACK = "card-feedback"
+    PROFILES = "profiles"
+    MERCHANT_RISK = "merchant-risk"
+    LEARNER_STATE = "learner-state"
+    MODELS = "models"
+    RULES = "rules"
+    CONTROL = "control"
+    ALERTS = "alerts"
+
+
+DECISIONS: dict[Outcome, Topic] = {outcome: Topic(f"decisions.{outcome}") for outcome in Outcome}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicSpec:
+    """How one topic must be."""
+
+    topic: Topic
+    key: str  # what the record key holds
+    description: str
+    per_card: bool = True  # partitioned like the input; else one partition
+    compacted: bool = False
+    retention_ms: int = 7 * DAY_MS
+    broker_time: bool = False  # timestamps by the broker, so that a producer's clock cannot make a payment late
+    max_message_bytes: int = 2_097_176  # above a lane's largest batch
+
+    def configuration(self, settings: TopicSettings) -> dict[str, str]:
+        """Kafka's topic configuration."""
+        common = {
+            "min.insync.replicas": str(settings.min_insync_replicas),
+            "max.message.bytes": str(self.max_message_bytes),
+            "message.timestamp.type": "LogAppendTime" if self.broker_time else "CreateTime",
+        }
+        if self.compacted:
+            return common | {
+                "cleanup.policy": "compact",
+                "min.cleanable.dirty.ratio": "0.2",
+                "segment.ms": str(DAY_MS // 24),
+                "delete.retention.ms": str(DAY_MS),
+            }
+        return common | {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+
+    def partitions(self, settings: TopicSettings) -> int:
+        """How many partitions it must have."""
+        return settings.partitions if self.per_card else 1
+
+
+def _decision(topic: Topic, outcome: str) -> TopicSpec:
+    # Kept longer than labels take to mature: the learner rebuilds its waiting examples from these topics.
+    return TopicSpec(topic=topic, key="pan_token", description=f"Decisions to {outcome}.", retention_ms=30 * DAY_MS)
+
+
+CATALOGUE: tuple[TopicSpec, ...] = (
+    TopicSpec(
+        topic=Topic.TRANSACTIONS,
+        key="pan_token",
+        description="Card payments waiting for a decision. Records over 64 KiB end as dead letters.",
+        broker_time=True,
+        max_message_bytes=1_048_588,  # so that a dead letter, with our headers, always fits its topic
+    ),
+    _decision(Topic.APPROVE, "approve"),
+    _decision(Topic.BLOCK, "block"),
+    _decision(Topic.REVIEW, "send to a person"),
+    _decision(Topic.REVISED, "change an earlier decision; names what it supersedes"),
+    TopicSpec(
+        topic=Topic.DEAD_LETTERS,
+        key="original key",
+        description="Records that could not be decided: original bytes and headers, and why.",
+        retention_ms=30 * DAY_MS,
+    ),
+    TopicSpec(
+        topic=Topic.LABELS,
+        key="transaction_id",
+        description="What transactions turned out to be.",
+        retention_ms=90 * DAY_MS,
+    ),
+    TopicSpec(topic=Topic.CARD_FEEDBACK, key="pan_token", description="Known fraud of a card.", compacted=True),
+    TopicSpec(topic=Topic.PROFILES, key="pan_token", description="Packed profile of each card.", compacted=True),
+    TopicSpec(
+        topic=Topic.MERCHANT_RISK,
+        key="terminal_id or merchant_id",
+        description="Label history of acceptors with fraud in the window; each worker reads it whole.",
+        per_card=False,
+        compacted=True,
+    ),
+    TopicSpec(
+        topic=Topic.LEARNER_STATE,
+        key="terminal_id or merchant_id",
+        description="Label history of every acceptor; only the learner reads it, when it starts.",
+        per_card=False,
+        compacted=True,
+    ),
+    TopicSpec(
+        topic=Topic.MODELS,
+        key="champion or model_version",
+        description="Model snapshots as data.",
+        per_card=False,
+        compacted=True,
+        max_message_bytes=4_194_304,
+    ),
+    TopicSpec(
+        topic=Topic.RULES,
+        key="active or ruleset_version",
+        description="Rule sets as TOML.",
+        per_card=False,
+        compacted=True,
+    ),
+    TopicSpec(
+        topic=Topic.CONTROL,
+        key="name",
+        description="The operator's word, with who, why and until when.",
+        per_card=False,
+        compacted=True,
+    ),
+    TopicSpec(
+        topic=Topic.ALERTS,
+        key="dedup_key",
+        description="Incidents as CloudEvents 1.0, structured JSON.",
+        per_card=False,
+        retention_ms=30 * DAY_MS,
+    ),
+)
+
+
+def name_of(topic: Topic, settings: TopicSettings) -> str:
+    """The topic's name on the broker."""
+    return settings.prefix + topic

@@ -1,0 +1,80 @@
+"""What every worker must know: models, merchant risk, rules and the operator's word, read whole and then followed."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from streams.broker.clients import reader
+from streams.crash import give_up
+from streams.settings import BrokerSettings
+
+log = structlog.get_logger()
+
+POLL_MS = 200
+
+Take = Callable[[bytes, bytes | None], None]  # key and value of a compacted record; None is a tombstone
+
+
+@dataclass(slots=True, kw_only=True)
+class Follower:
+    """Reads partitions without a group: first to their end, then on and on.
+
+    `take` gets each record in order and must not raise for what a record may hold.
+    """
+
+    settings: BrokerSettings
+    takes: dict[str, Take]  # by topic name
+    _consumer: AIOKafkaConsumer | None = None
+    _task: asyncio.Task[None] | None = None
+    _partitions: list[TopicPartition] = field(default_factory=list)
+
+    async def start(self, partitions: Iterable[TopicPartition]) -> None:
+        """Read everything there is, then follow in the background."""
+        self._partitions = sorted(partitions)
+        if not self._partitions:
+            return
+        self._consumer = reader(self.settings, fetch_max_wait_ms=100, max_partition_fetch_bytes=8 << 20)
+        await self._consumer.start()
+        self._consumer.assign(self._partitions)
+        ends = await self._consumer.end_offsets(self._partitions)
+        await self._consumer.seek_to_beginning(*self._partitions)
+        while any([await self._consumer.position(partition) < end for partition, end in ends.items()]):
+            await self._read()
+        self._task = asyncio.create_task(self._follow(), name="follower")
+
+    async def stop(self) -> None:
+        """Stop reading."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        if self._consumer is not None:
+            await self._consumer.stop()
+            self._consumer = None
+
+    async def _follow(self) -> None:
+        try:
+            while True:
+                await self._read()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a worker that hears nothing must not decide
+            give_up("follower_failed", error, topics=sorted(self.takes))
+
+    async def _read(self) -> None:
+        if self._consumer is None:
+            return
+        for partition, records in (await self._consumer.getmany(timeout_ms=POLL_MS, max_records=500)).items():
+            self._hand_over(partition.topic, records)
+        await asyncio.sleep(0)
+
+    def _hand_over(self, topic: str, records: list[ConsumerRecord]) -> None:
+        take = self.takes[topic]
+        for record in records:
+            if record.key is not None:
+                take(record.key, record.value)

@@ -1,0 +1,231 @@
+"""Decides a batch: bytes to transactions, to features and rules, to scores, to decisions, to bytes.
+
+The hot path. One pass before the scorer and one after, each record touched once in each.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aiokafka import ConsumerRecord
+
+from models.dead_letter import DeadLetterReason
+from models.features import FEATURES, activity, features
+from models.fingerprint import id_hash
+from models.profile import Profile
+from models.score import Contribution
+from models.transaction import SCHEMA_VERSION, Transaction
+from rules.decision import Decision, FallbackReason, InputPosition, Outcome
+from rules.judgement import Conclusion, Judge, StandInUse
+from rules.ruleset import Verdict
+from rules.sandbox import FORCED_FALLBACKS, TEST_TOKEN_PREFIX, forced_conclusion
+from streams.deciding.batch import Decided, FallbackTally, Outgoing
+from streams.deciding.knowledge import Knowledge
+from streams.deciding.lane_state import LaneState
+from streams.deciding.scorer_link import NotScored, Scored
+from streams.deciding.scoring import Scoring
+from streams.settings import Settings
+from streams.wire.codec import MalformedRecord, content_fingerprint, read_transaction, write_decision
+from streams.wire.dead_letter import dead_letter
+
+SAMPLES = 5
+
+
+@dataclass(slots=True, kw_only=True)
+class _Pending:
+    """A transaction between the two passes."""
+
+    record: ConsumerRecord
+    transaction: Transaction
+    profile: Profile
+    at: float
+    features: list[float]
+    verdict: Verdict | None
+    why: FallbackReason | None  # already known not to be the model's
+    row: int = -1  # in the scored matrix
+
+
+class Decider:
+    """Decides batches with what the worker knows. Holds no state of its own: profiles are the lane's."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        knowledge: Knowledge,
+        scoring: Scoring,
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._settings_version = settings.version
+        self._knowledge = knowledge
+        self._scoring = scoring
+        self._judge = Judge(costs=settings.policy, limits=settings.stand_in, safe_default=settings.safe_default)
+        self._too_old_after = (settings.deadline.deadline_ms - settings.deadline.reserve_ms) / 1000
+        self._deadline = settings.deadline.deadline_ms / 1000
+        self._clock = clock
+        self._monotonic = monotonic
+
+    async def decide(self, lane: LaneState, records: Sequence[ConsumerRecord]) -> Decided:
+        """Decide every record of one partition's batch, in order: a decision, a dead letter or a known duplicate."""
+        decided = Decided()
+        behind = lane.gate.is_behind(lane.lag, self._monotonic())
+        pending = self._prepare(lane, records, decided, behind=behind)
+        scored, why_not = await self._score([each for each in pending if each.why is None])
+        now = self._clock()
+        for each in pending:
+            self._conclude(each, scored, each.why or why_not, now, decided)
+        decided.profiles = [Outgoing(card, packed, []) for card, packed in lane.profiles.commit()]
+        return decided
+
+    def _prepare(
+        self, lane: LaneState, records: Sequence[ConsumerRecord], decided: Decided, *, behind: bool
+    ) -> list[_Pending]:
+        now = self._clock()
+        pending = []
+        for record in records:
+            try:
+                transaction = read_transaction(record.key, record.value, record.timestamp / 1000)
+                profile = lane.profiles.check_out(record.key)
+                prepared = self._prepare_one(record, transaction, profile, now, behind=behind)
+            except MalformedRecord as malformed:
+                decided.malformed[malformed.reason] += 1
+                decided.dead_letters.append(Outgoing(*dead_letter(record, malformed)))
+                continue
+            if prepared is None:
+                decided.duplicates += 1
+            else:
+                pending.append(prepared)
+        return pending
+
+    def _prepare_one(
+        self, record: ConsumerRecord, transaction: Transaction, profile: Profile, now: float, *, behind: bool
+    ) -> _Pending | None:
+        """Features and rules of one transaction, its profile updated; None for a recognised duplicate."""
+        hashed, content = id_hash(transaction.transaction_id), content_fingerprint(transaction)
+        known = profile.find(hashed)
+        if known is not None:
+            if known != content:
+                raise MalformedRecord(DeadLetterReason.ID_REUSED, "transaction_id: decided before with other content")
+            return None
+        at = transaction.event_time.timestamp()
+        knowledge = self._knowledge
+        row = features(
+            at,
+            transaction.amount_minor,
+            transaction.currency,
+            profile,
+            knowledge.merchants.get(transaction.acceptor),
+            knowledge.card_frauds.get(transaction.pan_token),
+        )
+        verdict = knowledge.ruleset.judge(transaction, row, activity(at, profile))
+        profile.observe(at, transaction.amount_minor, hashed, content)
+        return _Pending(
+            record=record,
+            transaction=transaction,
+            profile=profile,
+            at=at,
+            features=row,
+            verdict=verdict,
+            why=self._why_not_the_model(transaction, now - record.timestamp / 1000, behind=behind),
+        )
+
+    def _why_not_the_model(self, transaction: Transaction, age: float, *, behind: bool) -> FallbackReason | None:
+        if self._settings.sandbox and transaction.pan_token in FORCED_FALLBACKS:
+            return FORCED_FALLBACKS[transaction.pan_token]
+        if self._knowledge.forced is not None:
+            return FallbackReason.FORCED
+        if age > self._too_old_after:
+            return FallbackReason.TRANSACTION_TOO_OLD
+        return FallbackReason.CONSUMER_LAG if behind else None
+
+    async def _score(self, asked: list[_Pending]) -> tuple[Scored | None, FallbackReason | None]:
+        if not asked:
+            return None, None
+        for row, each in enumerate(asked):
+            each.row = row
+        try:
+            now = datetime.fromtimestamp(self._clock(), UTC)
+            return await self._scoring.score([each.features for each in asked], now), None
+        except NotScored as failure:
+            return None, failure.reason
+
+    def _conclude(
+        self, each: _Pending, scored: Scored | None, why_not: FallbackReason | None, now: float, decided: Decided
+    ) -> None:
+        probability = float(scored.answer.probabilities[each.row]) if scored is not None and each.row >= 0 else None
+        conclusion = self._conclusion(each, probability, why_not)
+        approved = conclusion.outcome is Outcome.APPROVE
+        if approved and conclusion.fallback_reason is not None:
+            each.profile.note_stand_in(each.at, each.transaction.amount_minor)
+        self._tally(each, conclusion, now - each.record.timestamp / 1000, decided)
+        decision = self._decision(each, conclusion, probability, scored, now)
+        decided.decisions[conclusion.outcome].append(Outgoing(each.record.key, write_decision(decision), []))
+
+    def _conclusion(self, each: _Pending, probability: float | None, why_not: FallbackReason | None) -> Conclusion:
+        token, amount = each.transaction.pan_token, each.transaction.amount_minor
+        if self._settings.sandbox and token.startswith(TEST_TOKEN_PREFIX) and (forced := forced_conclusion(token)):
+            return forced
+        if probability is not None and each.verdict is not None:
+            return self._judge.with_score(probability, amount, each.verdict)
+        count, sum_minor = each.profile.stand_in_today(each.at)
+        used = StandInUse(count=count, sum_minor=sum_minor)
+        return self._judge.without_score(why_not or FallbackReason.APPLICATION_ERROR, amount, each.verdict, used)
+
+    def _tally(self, each: _Pending, conclusion: Conclusion, age: float, decided: Decided) -> None:
+        decided.tallies[conclusion.outcome, conclusion.source] += 1
+        decided.ages.append(age)
+        decided.deadlines_missed += age > self._deadline
+        if conclusion.fallback_reason is None or (
+            self._settings.sandbox and each.transaction.pan_token in FORCED_FALLBACKS
+        ):
+            return
+        tally = decided.fallbacks.setdefault(conclusion.fallback_reason, FallbackTally())
+        tally.count += 1
+        tally.amount_minor += each.transaction.amount_minor
+        if len(tally.samples) < SAMPLES:
+            tally.samples.append(each.transaction.transaction_id)
+
+    def _decision(
+        self, each: _Pending, conclusion: Conclusion, probability: float | None, scored: Scored | None, now: float
+    ) -> Decision:
+        transaction, record = each.transaction, each.record
+        age = now - record.timestamp / 1000
+        verdict = each.verdict
+        by_model = probability is not None and scored is not None
+        return Decision(
+            decision_id=f"d.{record.partition}.{record.offset}",
+            transaction_id=transaction.transaction_id,
+            pan_token=transaction.pan_token,
+            outcome=conclusion.outcome,
+            risk_score=probability,
+            confidence=conclusion.confidence,
+            decision_source=conclusion.source,
+            fallback_reason=conclusion.fallback_reason,
+            reason_codes=conclusion.reasons,
+            contributions=_contributions(scored, each.row) if by_model and scored is not None else (),
+            rule_hits=verdict.hits if verdict is not None else (),
+            rule_outcome=verdict.outcome if verdict is not None else Outcome.REVIEW,
+            expected_cost_minor=conclusion.expected_cost_minor,
+            model_version=scored.model_version if by_model and scored is not None else None,
+            ruleset_version=self._knowledge.ruleset.version,
+            settings_version=self._settings_version,
+            event_time=transaction.event_time,
+            received_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+            decided_at=datetime.fromtimestamp(now, UTC),
+            age_ms=round(age * 1000),
+            deadline_missed=age > self._deadline,
+            amount_minor=transaction.amount_minor,
+            currency=transaction.currency,
+            merchant_id=transaction.merchant_id,
+            terminal_id=transaction.terminal_id,
+            features=tuple(each.features),
+            input=InputPosition(topic=record.topic, partition=record.partition, offset=record.offset),
+            schema_version=SCHEMA_VERSION,
+        )
+
+
+def _contributions(scored: Scored, row: int) -> tuple[Contribution, ...]:
+    named = zip(scored.answer.features[row].tolist(), scored.answer.log_odds[row].tolist(), strict=True)
+    return tuple(Contribution(feature=FEATURES[number], log_odds=log_odds) for number, log_odds in named)

@@ -1,0 +1,96 @@
+"""What a worker knows beside the transactions: rules in force, merchants under attack, defrauded cards, orders."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+
+import orjson
+import structlog
+
+from models.merchant_history import MerchantHistory, MerchantHistoryMalformed
+from rules.ruleset import RuleSet, parse_ruleset
+from rules.ruleset_reading import RuleSetError
+
+log = structlog.get_logger()
+
+CHAMPION = b"champion"
+ACTIVE = b"active"
+
+
+class Knowledge:
+    """Filled by the broadcast topics, read by the decider. A record that cannot be read leaves what was known."""
+
+    def __init__(
+        self,
+        ruleset: RuleSet,
+        *,
+        on_snapshot: Callable[[bytes, datetime], None],
+        on_fault: Callable[[bytes], None],
+        on_ruleset: Callable[[str | None], None],
+    ) -> None:
+        self.ruleset = ruleset
+        self.merchants: dict[str, MerchantHistory] = {}
+        self.card_frauds: dict[str, float] = {}  # time of a card's latest known fraud, seconds since 1970
+        self.forced: str | None = None  # why an operator takes the model out of use
+        self._on_snapshot = on_snapshot
+        self._on_fault = on_fault
+        self._on_ruleset = on_ruleset  # with what is wrong with a refused set, or None for one taken into force
+
+    def take_model(self, key: bytes, value: bytes | None) -> None:
+        """A snapshot; only the champion's matters here."""
+        if key != CHAMPION or value is None:
+            return
+        try:
+            published = orjson.loads(value)
+            created_at = datetime.fromisoformat(published["created_at"])
+            snapshot = orjson.dumps(published["snapshot"])
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            log.error("snapshot_unreadable", error=repr(error))
+            return
+        self._on_snapshot(snapshot, created_at)
+
+    def take_merchant(self, key: bytes, value: bytes | None) -> None:
+        """Label history of an acceptor, or its end."""
+        acceptor = key.decode(errors="replace")
+        if value is None:
+            self.merchants.pop(acceptor, None)
+            return
+        try:
+            self.merchants[acceptor] = MerchantHistory.from_plain(orjson.loads(value))
+        except (orjson.JSONDecodeError, MerchantHistoryMalformed) as error:
+            log.error("merchant_history_unreadable", acceptor=acceptor, error=str(error))
+
+    def take_card(self, key: bytes, value: bytes | None) -> None:
+        """Known fraud of a card, or its end."""
+        card = key.decode(errors="replace")
+        if value is None:
+            self.card_frauds.pop(card, None)
+            return
+        try:
+            self.card_frauds[card] = float(orjson.loads(value)["fraud_at"])
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            log.error("card_feedback_unreadable", error=repr(error))
+
+    def take_rules(self, key: bytes, value: bytes | None) -> None:
+        """A rule set; the active one is compiled whole and swapped in, or refused whole."""
+        if key != ACTIVE or value is None:
+            return
+        try:
+            self.ruleset = parse_ruleset(value.decode())
+        except (RuleSetError, UnicodeDecodeError) as error:
+            log.error("ruleset_refused", why=str(error), in_force=self.ruleset.version)
+            self._on_ruleset(str(error))
+        else:
+            log.info("ruleset_in_force", version=self.ruleset.version)
+            self._on_ruleset(None)
+
+    def take_control(self, key: bytes, value: bytes | None) -> None:
+        """The operator's word: `mode` takes the model out of use, `fault` makes it misbehave in a sandbox."""
+        try:
+            order = json.loads(value) if value else {}
+            if key == b"mode":
+                self.forced = str(order.get("why") or "forced") if order.get("force") == "rules" else None
+            elif key == b"fault":
+                self._on_fault(orjson.dumps({"delay_ms": float(order.get("delay_ms", 0))}))
+        except (ValueError, AttributeError, TypeError) as error:
+            log.error("control_unreadable", key=key.decode(errors="replace"), error=repr(error))

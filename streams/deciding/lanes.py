@@ -1,0 +1,142 @@
+"""The lanes of a worker: partitions come and go with the consumer group, each behind a fence."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+
+from rules.lag import LagGate, LagPolicy
+from streams.broker.clients import connection
+from streams.broker.topics import Topic, name_of
+from streams.crash import give_up
+from streams.deciding.agent import DecidingAgent
+from streams.deciding.broadcast import Follower
+from streams.deciding.knowledge import Knowledge
+from streams.deciding.lane import Lane, Told, fenced_producer
+from streams.deciding.lane_state import LaneState
+from streams.deciding.profiles import ProfileStore, restore
+from streams.settings import Settings
+
+log = structlog.get_logger()
+
+
+class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Opens a lane for each assigned partition, and closes them before the next rebalance.
+
+    Opening is in this order and no other: start the producer (which fences the predecessor and ends its open
+    transaction), read the committed offset, restore the profiles, seek, start. An offset read before fencing may be
+    behind what the predecessor still commits, and then a batch is decided twice.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        instance: str,
+        agent: DecidingAgent,
+        knowledge: Knowledge,
+        told: Told,
+        on_assigned: Callable[[int], None],
+    ) -> None:
+        self._settings = settings
+        self._instance = instance
+        self._agent = agent
+        self._knowledge = knowledge
+        self._told = told
+        self._on_assigned = on_assigned
+        self._group = f"{settings.app}-{settings.topics.prefix}lanes"
+        self._input = name_of(Topic.TRANSACTIONS, settings.topics)
+        self._lanes: list[Lane] = []
+        self._feedback: Follower | None = None
+        self._consumer: AIOKafkaConsumer  # made in start: it needs the running loop
+
+    async def start(self) -> None:
+        """Join the group; partitions follow by themselves."""
+        self._consumer = self._member()
+        self._consumer.subscribe([self._input], listener=self)
+        await self._consumer.start()
+
+    def _member(self) -> AIOKafkaConsumer:
+        lanes = self._settings.lanes
+        return AIOKafkaConsumer(
+            **connection(self._settings.broker),
+            group_id=self._group,
+            group_instance_id=self._instance,  # static: a restarted worker takes its partitions back at once
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",  # what a producer took back is not decided
+            session_timeout_ms=lanes.session_timeout_ms,
+            heartbeat_interval_ms=lanes.heartbeat_interval_ms,
+            rebalance_timeout_ms=10_000,
+            fetch_max_wait_ms=50,
+            retry_backoff_ms=20,
+        )
+
+    async def stop(self) -> None:
+        """Finish the batches in hand and go. The static member keeps its place until its session ends."""
+        await self._close()
+        await self._consumer.stop()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Open the lanes of a new assignment."""
+        try:
+            await self._open(sorted(assigned))
+        except BaseException as error:  # noqa: BLE001 - a partition half open must not be decided
+            give_up("assignment_failed", error)
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - all go
+        """Close all lanes: the range assignor hands everything out anew."""
+        await self._close()
+
+    async def _open(self, partitions: list[TopicPartition]) -> None:
+        began = time.monotonic()
+        producers = await asyncio.gather(*(fenced_producer(self._settings, each.partition) for each in partitions))
+        committed = await asyncio.gather(*map(self._consumer.committed, partitions))
+        numbers = [each.partition for each in partitions]
+        profiles = name_of(Topic.PROFILES, self._settings.topics)
+        stores = await restore(self._settings.broker, profiles, numbers) if numbers else {}
+        await self._follow_cards(numbers)
+        for partition, producer, offset in zip(partitions, producers, committed, strict=True):
+            if offset is None:
+                await self._consumer.seek_to_beginning(partition)
+            else:
+                self._consumer.seek(partition, offset)
+            lane = Lane(
+                settings=self._settings,
+                group=self._group,
+                consumer=self._consumer,
+                producer=producer,
+                state=self._state(partition, stores[partition.partition]),
+                agent=self._agent,
+                told=self._told,
+            )
+            self._lanes.append(lane)
+            lane.start()
+        self._on_assigned(len(self._lanes))
+        cards = sum(map(len, stores.values()))
+        log.info("lanes_open", partitions=numbers, cards=cards, seconds=round(time.monotonic() - began, 3))
+
+    def _state(self, partition: TopicPartition, profiles: ProfileStore) -> LaneState:
+        deadline = self._settings.deadline
+        policy = LagPolicy(enter=deadline.lag_enter, leave=deadline.lag_leave, dwell_seconds=deadline.lag_dwell_seconds)
+        return LaneState(topic=partition.topic, partition=partition.partition, profiles=profiles, gate=LagGate(policy))
+
+    async def _follow_cards(self, partitions: list[int]) -> None:
+        topic = name_of(Topic.CARD_FEEDBACK, self._settings.topics)
+        self._feedback = Follower(settings=self._settings.broker, takes={topic: self._knowledge.take_card})
+        await self._feedback.start(TopicPartition(topic, partition) for partition in partitions)
+
+    async def _close(self) -> None:
+        lanes, self._lanes = self._lanes, []
+        await asyncio.gather(*(lane.close() for lane in lanes))
+        if self._feedback is not None:
+            with contextlib.suppress(Exception):
+                await self._feedback.stop()
+            self._feedback = None
+        self._knowledge.card_frauds.clear()
+        self._on_assigned(0)

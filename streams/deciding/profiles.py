@@ -1,0 +1,86 @@
+"""Profiles of the cards of each partition: packed in memory, restored from their changelog."""
+
+import asyncio
+from collections.abc import Iterator
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from models.profile import Profile, pack, unpack
+from streams.broker.clients import reader
+from streams.settings import BrokerSettings
+
+RESTORE_SLICE = 2000  # records between two breaths: heartbeats share the loop
+RESTORE_POLL_MS = 200
+
+
+class ProfileStore:
+    """The profiles of one partition.
+
+    Kept packed: an unpacked profile takes ten times the memory. What is checked out stays the same object until
+    `commit`, so that several transactions of one card in a batch see each other.
+    """
+
+    def __init__(self) -> None:
+        self._packed: dict[bytes, bytes] = {}
+        self._out: dict[bytes, Profile] = {}
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def restored(self, card: bytes, packed: bytes | None) -> None:
+        """Take in one changelog record; None is a tombstone."""
+        if packed is None:
+            self._packed.pop(card, None)
+        else:
+            self._packed[card] = packed
+
+    def check_out(self, card: bytes) -> Profile:
+        """The card's profile, to be changed in place; a new one for a card never seen."""
+        profile = self._out.get(card)
+        if profile is None:
+            packed = self._packed.get(card)
+            profile = self._out[card] = unpack(packed) if packed is not None else Profile()
+        return profile
+
+    def commit(self) -> list[tuple[bytes, bytes]]:
+        """Pack what was checked out; these changelog records belong into the batch's Kafka transaction."""
+        changed = [(card, pack(profile)) for card, profile in self._out.items() if profile.n]
+        self._packed.update(changed)
+        self._out.clear()
+        return changed
+
+    def idle_since(self, horizon: float, *, most: int, after: int) -> Iterator[bytes]:
+        """Cards among the `most` that follow position `after` whose newest event is older than `horizon` (seconds)."""
+        for position, (card, packed) in enumerate(self._packed.items()):
+            if after <= position < after + most and (unpack(packed).last_seen or 0.0) < horizon:
+                yield card
+
+    def forget(self, card: bytes) -> None:
+        """Drop a card; its tombstone must be in the same Kafka transaction."""
+        self._packed.pop(card, None)
+
+
+async def restore(settings: BrokerSettings, topic: str, partitions: list[int]) -> dict[int, ProfileStore]:
+    """Read the changelog of `partitions` to its committed end. Fence the former owner first: its last batch counts."""
+    stores = {partition: ProfileStore() for partition in partitions}
+    consumer = reader(settings, max_partition_fetch_bytes=4 << 20)
+    await consumer.start()
+    try:
+        positions = [TopicPartition(topic, partition) for partition in partitions]
+        consumer.assign(positions)
+        ends = await consumer.end_offsets(positions)
+        await consumer.seek_to_beginning(*positions)
+        while not await _all_read(consumer, ends):
+            batches = await consumer.getmany(*positions, timeout_ms=RESTORE_POLL_MS, max_records=RESTORE_SLICE)
+            for position, records in batches.items():
+                store = stores[position.partition]
+                for record in records:
+                    store.restored(record.key, record.value)
+            await asyncio.sleep(0)
+    finally:
+        await consumer.stop()
+    return stores
+
+
+async def _all_read(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
+    return all([await consumer.position(partition) >= end for partition, end in ends.items()])

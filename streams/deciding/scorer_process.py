@@ -1,0 +1,78 @@
+"""The scorer process: a feature matrix in, probabilities out. A process of its own, so that it can be killed.
+
+Run by the worker as `python -m streams.deciding.scorer_process <fd>`; it ends when the worker does.
+"""
+
+import contextlib
+import json
+import signal
+import socket
+import sys
+import time
+
+import numpy as np
+
+from models.features import FEATURES
+from models.linear import LinearScorer
+from models.snapshot import SnapshotInvalid, from_plain, verify
+from streams.deciding.scorer_frames import Answer, Frame, FrameBuffer, Kind, frame, write_answer
+
+
+class Scorer:
+    """Answers frames one at a time."""
+
+    def __init__(self) -> None:
+        self._model: LinearScorer | None = None
+        self._delay_seconds = 0.0
+
+    def answer(self, asked: Frame) -> bytes:
+        """The answering frame; an error becomes a FAILED frame, never an exception."""
+        try:
+            if asked.kind is Kind.SCORE:
+                return self._score(asked)
+            if asked.kind is Kind.LOAD:
+                return self._load(asked)
+            if asked.kind is Kind.FAULT:
+                self._delay_seconds = json.loads(asked.payload)["delay_ms"] / 1000
+                return frame(Kind.LOADED, asked.request, b"fault")
+        except SnapshotInvalid as error:
+            return frame(Kind.REFUSED, asked.request, str(error).encode())
+        except Exception as error:  # noqa: BLE001 - whatever a model raises, the worker must hear of it
+            return frame(Kind.FAILED, asked.request, f"{type(error).__name__}: {error}".encode()[:500])
+        return frame(Kind.FAILED, asked.request, f"unexpected {asked.kind.name}".encode())
+
+    def _load(self, asked: Frame) -> bytes:
+        snapshot = from_plain(json.loads(asked.payload))
+        verify(snapshot)
+        self._model = LinearScorer(snapshot)
+        return frame(Kind.LOADED, asked.request, snapshot.model_version.encode())
+
+    def _score(self, asked: Frame) -> bytes:
+        if self._model is None:
+            return frame(Kind.FAILED, asked.request, b"no snapshot")
+        if self._delay_seconds:
+            time.sleep(self._delay_seconds)
+        matrix = np.frombuffer(asked.payload, "<f8").reshape(asked.rows, len(FEATURES))
+        scores = self._model.score(matrix)
+        answer = Answer(scores.probabilities, scores.features.astype("<u2"), scores.log_odds.astype("<f4"))
+        return write_answer(asked.request, answer)
+
+
+def serve(connection: socket.socket) -> None:
+    """Answer until the other side closes."""
+    scorer, buffer = Scorer(), FrameBuffer()
+    while data := connection.recv(1 << 20):
+        for asked in buffer.feed(data):
+            connection.sendall(scorer.answer(asked))
+
+
+def main() -> None:
+    """Serve on the inherited socket whose number is the first argument."""
+    for interrupt in (signal.SIGINT, signal.SIGTERM):  # the worker decides when it ends, by closing the socket
+        signal.signal(interrupt, signal.SIG_IGN)
+    with socket.socket(fileno=int(sys.argv[1])) as connection, contextlib.suppress(ConnectionError, BrokenPipeError):
+        serve(connection)
+
+
+if __name__ == "__main__":
+    main()

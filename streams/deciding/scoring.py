@@ -1,0 +1,103 @@
+"""Whether the model's answer is used for a batch: the scorer link behind its circuit breaker."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+import structlog
+
+from rules.breaker import Breaker, BreakerState
+from rules.decision import FallbackReason
+from streams.deciding.scorer_link import NotScored, Scored, ScorerLink
+from streams.settings import ScorerSettings
+
+log = structlog.get_logger()
+
+TRIAL_INTERVAL_SECONDS = 0.1
+
+
+class Scoring:
+    """Scores batches, or says in the decision's words why not.
+
+    While the breaker is half-open the last batch seen is scored again in shadow: recovery needs no luck with traffic
+    and no payment waits for a model on trial.
+    """
+
+    def __init__(self, link: ScorerLink, breaker: Breaker, settings: ScorerSettings) -> None:
+        self._link = link
+        self._breaker = breaker
+        self._budget = settings.budget_ms / 1000
+        self._stale_after = timedelta(hours=settings.stale_after_hours)
+        self._snapshot_time: datetime | None = None
+        self._last_batch: tuple[bytes, int] | None = None
+        self._trials: asyncio.Task[None] | None = None
+        self.successes = 0  # answers in time and sane, trials included
+
+    @property
+    def snapshot_created(self) -> float | None:
+        """When the snapshot in use was made, seconds since 1970."""
+        return self._snapshot_time.timestamp() if self._snapshot_time else None
+
+    @property
+    def state(self) -> BreakerState:
+        """The breaker's state now."""
+        return self._breaker.state(time.monotonic())
+
+    def start(self) -> None:
+        """Begin trying a rested model in shadow."""
+        self._trials = asyncio.create_task(self._try_in_shadow(), name="shadow trials")
+
+    async def stop(self) -> None:
+        """End the trials."""
+        if self._trials is not None:
+            self._trials.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._trials
+
+    def snapshot_published(self, created_at: datetime) -> None:
+        """Note how fresh the snapshot is that the link was given."""
+        self._snapshot_time = created_at
+
+    async def score(self, rows: Sequence[Sequence[float]], now: datetime) -> Scored:
+        """Score feature rows within the budget; NotScored where the model is cold, stale, resting, late or wrong."""
+        if self._snapshot_time is not None and now - self._snapshot_time > self._stale_after:
+            raise NotScored(FallbackReason.MODEL_STALE)
+        matrix = np.asarray(rows, dtype="<f8").tobytes()
+        self._last_batch = matrix, len(rows)
+        if self._breaker.state(time.monotonic()) is not BreakerState.CLOSED:
+            raise NotScored(FallbackReason.CIRCUIT_OPEN)
+        return await self._ask(matrix, len(rows))
+
+    async def _ask(self, matrix: bytes, rows: int) -> Scored:
+        try:
+            scored = await self._link.score(matrix, rows, self._budget)
+            self._check(scored, rows)
+        except NotScored as failure:
+            if failure.reason is not FallbackReason.MODEL_COLD_START:
+                self._breaker.failed(time.monotonic())
+            if failure.reason is FallbackReason.MODEL_INVALID_OUTPUT:
+                self._link.condemn()
+            raise
+        self._breaker.succeeded(time.monotonic())
+        self.successes += 1
+        return scored
+
+    @staticmethod
+    def _check(scored: Scored, rows: int) -> None:
+        probabilities = scored.answer.probabilities
+        if len(probabilities) != rows:
+            raise NotScored(FallbackReason.MODEL_INVALID_OUTPUT, f"{len(probabilities)} answers to {rows} rows")
+        if not bool(((probabilities >= 0.0) & (probabilities <= 1.0)).all()):  # false for NaN too
+            raise NotScored(FallbackReason.MODEL_INVALID_OUTPUT, "a probability outside [0, 1]")
+
+    async def _try_in_shadow(self) -> None:
+        while True:
+            await asyncio.sleep(TRIAL_INTERVAL_SECONDS)
+            if self._last_batch and self._breaker.state(time.monotonic()) is BreakerState.HALF_OPEN:
+                try:
+                    await self._ask(*self._last_batch)
+                except NotScored as failure:
+                    log.info("shadow_trial_failed", reason=failure.reason)

@@ -1,0 +1,91 @@
+"""Tells the rest of the world what the lanes did: metrics, and failures as incidents."""
+
+from rules.breaker import BreakerState
+from rules.decision import DecisionSource, FallbackReason
+from streams.alerting.announcer import Announcer
+from streams.deciding.batch import Decided
+from streams.deciding.lane_state import LaneState
+from streams.deciding.scorer_link import ScorerLink
+from streams.deciding.scoring import Scoring
+from streams.metrics import WorkerMetrics
+
+# Which part failed, for each reason: reasons of one part are one incident, whichever comes first.
+SCORER, MODEL, LANES, OPERATOR = "scorer", "model", "lanes", "operator"
+INPUT, IDS, RULES = "input", "transaction-ids", "rules"
+_PARTS = {
+    FallbackReason.TRANSACTION_TOO_OLD: LANES,
+    FallbackReason.CONSUMER_LAG: LANES,
+    FallbackReason.FEATURE_MISSING: LANES,
+    FallbackReason.MODEL_COLD_START: MODEL,
+    FallbackReason.MODEL_STALE: MODEL,
+    FallbackReason.FORCED: OPERATOR,
+}
+
+
+class LaneWatch:
+    """Called after each committed batch, and twice a second."""
+
+    def __init__(self, metrics: WorkerMetrics, announcer: Announcer, scoring: Scoring, link: ScorerLink) -> None:
+        self._metrics = metrics
+        self._announcer = announcer
+        self._scoring = scoring
+        self._link = link
+        self._successes = 0
+
+    def decided(self, lane: LaneState, batch: Decided) -> None:
+        """A batch is committed."""
+        self._metrics.decided(batch)
+        self._metrics.lane(lane.partition, lag=lane.lag, cards=len(lane.profiles))
+        self._report_fallbacks(lane, batch)
+        self._report_input(batch)
+
+    def tick(self) -> None:
+        """Shadow trials prove the scorer well even where no payment comes."""
+        self._metrics.scoring(
+            restarts=self._link.restarts,
+            state=self._scoring.state,
+            snapshot_created=self._scoring.snapshot_created,
+        )
+        if self._scoring.successes > self._successes and self._scoring.state is BreakerState.CLOSED:
+            self._announcer.healthy(SCORER)
+            self._announcer.healthy(MODEL)
+        self._successes = self._scoring.successes
+        if self._link.refusal is not None:
+            self._announcer.failed("snapshot", "SNAPSHOT_REFUSED", count=0)
+        else:
+            self._announcer.healthy("snapshot")
+
+    def ruleset(self, refusal: str | None) -> None:
+        """A rule set came: refused, or taken into force."""
+        if refusal is None:
+            self._announcer.healthy(RULES)
+        else:
+            self._announcer.failed(RULES, "RULESET_REFUSED")
+
+    def _report_fallbacks(self, lane: LaneState, batch: Decided) -> None:
+        failed = set()
+        for reason, tally in batch.fallbacks.items():
+            part = _PARTS.get(reason, SCORER)
+            failed.add(part)
+            self._announcer.failed(
+                part,
+                reason,
+                count=tally.count,
+                amount_minor=tally.amount_minor,
+                samples=tally.samples,
+                partition=lane.partition if part == LANES else None,
+            )
+        well = {LANES, OPERATOR}
+        if any(source is DecisionSource.MODEL for _, source in batch.tallies):
+            well |= {SCORER, MODEL}
+        for part in well - failed:
+            self._announcer.healthy(part)
+
+    def _report_input(self, batch: Decided) -> None:
+        reused = sum(count for reason, count in batch.malformed.items() if reason == "ID_REUSED")
+        other = sum(batch.malformed.values()) - reused
+        for part, reason, count in ((IDS, "ID_REUSED", reused), (INPUT, "DEAD_LETTER", other)):
+            if count:
+                self._announcer.failed(part, reason, count=count)
+            elif batch.tallies:
+                self._announcer.healthy(part)

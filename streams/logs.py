@@ -1,0 +1,50 @@
+"""Logging: an event name and fields, one JSON object a line, card numbers masked."""
+
+import logging
+import sys
+
+import structlog
+
+from streams.wire.card_guard import mask_text
+
+# Brokers answer so for a moment after each commit; aiokafka retries, so the lines are not news.
+_NOT_NEWS = ("NOT_ENOUGH_REPLICAS", "CONCURRENT_TRANSACTIONS", "NotEnoughReplicas", "ConcurrentTransactions")
+
+
+class _News(logging.Filter):
+    """Keeps what is worth a line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        return not any(each in message for each in _NOT_NEWS)
+
+
+class _Masked(logging.Formatter):
+    """Libraries' own lines, in our form."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask_text(super().format(record))
+
+
+def _mask_fields(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return {key: mask_text(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def configure_logs(component: str) -> None:
+    """Log to standard error; libraries from WARNING on."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _mask_fields,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(component=component)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_News())
+    handler.setFormatter(_Masked("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

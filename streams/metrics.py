@@ -1,0 +1,150 @@
+"""Every metric there is: names, help and labels, in the domain's verbs. Once a batch; labels from enums only."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
+
+from rules.breaker import BreakerState
+from streams.deciding.batch import Decided
+
+AGE_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
+
+
+class BatchHistogram(Collector):
+    """A histogram that takes whole batches: prometheus_client's own takes a lock for each value."""
+
+    def __init__(self, name: str, documentation: str, bounds: tuple[float, ...], registry: CollectorRegistry) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+        registry.register(self)
+
+    def observe(self, values: Iterable[float]) -> None:
+        """Count a batch of values."""
+        for value in values:
+            self._counts[bisect_left(self._bounds, value)] += 1
+            self._sum += value
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """Cumulative buckets, as Prometheus wants them."""
+        total, buckets = 0, []
+        for bound, count in zip((*map(str, self._bounds), "+Inf"), self._counts, strict=True):
+            total += count
+            buckets.append((bound, total))
+        yield HistogramMetricFamily(self._name, self._documentation, buckets=buckets, sum_value=self._sum)
+
+
+class WorkerMetrics:
+    """What a worker counts."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._decisions = Counter(
+            "holdfast_decisions", "Decisions made.", ("outcome", "decision_source"), registry=registry
+        )
+        self._fallbacks = Counter(
+            "holdfast_fallbacks", "Decisions not made by the model.", ("fallback_reason",), registry=registry
+        )
+        self._dead_letters = Counter(
+            "holdfast_dead_letters", "Records that could not be decided.", ("reason",), registry=registry
+        )
+        self._duplicates = Counter("holdfast_duplicates", "Records recognised as decided before.", registry=registry)
+        self._missed = Counter("holdfast_deadline_missed", "Decisions later than their deadline.", registry=registry)
+        self._ages = BatchHistogram(
+            "holdfast_decision_age_seconds",
+            "From the broker's timestamp of a transaction to its decision.",
+            AGE_BOUNDS,
+            registry,
+        )
+        self._lag = Gauge(
+            "holdfast_lane_lag_records",
+            "Records between a lane and the end of its partition.",
+            ("partition",),
+            registry=registry,
+        )
+        self._cards = Gauge("holdfast_profiles", "Cards remembered.", ("partition",), registry=registry)
+        self._lanes = Gauge("holdfast_lanes", "Partitions that this worker decides.", registry=registry)
+        self._restarts = Gauge("holdfast_scorer_restarts", "Scorer processes replaced since start.", registry=registry)
+        self._breaker = Gauge(
+            "holdfast_breaker_state", "1 for the state the circuit breaker is in.", ("state",), registry=registry
+        )
+        self._snapshot = Gauge(
+            "holdfast_snapshot_created_timestamp_seconds", "When the model in use was made.", registry=registry
+        )
+
+    def decided(self, batch: Decided) -> None:
+        """Count a committed batch."""
+        for (outcome, source), count in batch.tallies.items():
+            self._decisions.labels(outcome, source).inc(count)
+        for reason, tally in batch.fallbacks.items():
+            self._fallbacks.labels(reason).inc(tally.count)
+        for malformed, count in batch.malformed.items():
+            self._dead_letters.labels(malformed).inc(count)
+        self._duplicates.inc(batch.duplicates)
+        self._missed.inc(batch.deadlines_missed)
+        self._ages.observe(batch.ages)
+
+    def lane(self, partition: int, *, lag: int, cards: int) -> None:
+        """State of one lane."""
+        self._lag.labels(str(partition)).set(lag)
+        self._cards.labels(str(partition)).set(cards)
+
+    def assigned(self, lanes: int) -> None:
+        """Partitions came or went."""
+        self._lanes.set(lanes)
+        self._lag.clear()
+        self._cards.clear()
+
+    def scoring(self, *, restarts: int, state: BreakerState, snapshot_created: float | None) -> None:
+        """State of the scorer and its breaker."""
+        self._restarts.set(restarts)
+        for each in BreakerState:
+            self._breaker.labels(each).set(each is state)
+        if snapshot_created is not None:
+            self._snapshot.set(snapshot_created)
+
+
+class LearnerMetrics:
+    """What the learner counts."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._labels = Counter("holdfast_labels", "Labels received.", ("source", "state"), registry=registry)
+        self._learnt = Counter("holdfast_examples_learnt", "Examples learnt.", ("state",), registry=registry)
+        self._unmatched = Counter(
+            "holdfast_labels_unmatched", "Labels of transactions that are not waiting for one.", registry=registry
+        )
+        self._pending = Gauge("holdfast_examples_pending", "Decisions waiting for their label.", registry=registry)
+        self._snapshots = Counter("holdfast_snapshots_published", "Snapshots published.", registry=registry)
+        self._newest = Gauge(
+            "holdfast_newest_label_timestamp_seconds", "When the newest label was received.", registry=registry
+        )
+
+    def label(self, source: str, state: str) -> None:
+        """A label came in."""
+        self._labels.labels(source, state).inc()
+
+    def learnt(self, *, frauds: int, legitimate: int, unmatched: int, pending: int, newest: float) -> None:
+        """A round of learning is done."""
+        self._learnt.labels("fraud").inc(frauds)
+        self._learnt.labels("legitimate").inc(legitimate)
+        self._unmatched.inc(unmatched)
+        self._pending.set(pending)
+        self._newest.set(newest)
+
+    def published(self) -> None:
+        """A snapshot is out."""
+        self._snapshots.inc()
+
+
+def expose(registry: CollectorRegistry, host: str, port: int) -> int | None:
+    """Serve `/metrics`; returns the port, or None where none is wanted (-1)."""
+    if port < 0:
+        return None
+    server, _ = start_http_server(port, host, registry)
+    return int(server.server_port)

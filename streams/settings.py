@@ -1,0 +1,193 @@
+"""Settings: one TOML file, overridden by `HOLDFAST_*` environment variables, checked once, frozen ever after."""
+
+import difflib
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from rules.breaker import BreakerPolicy
+from rules.incidents import IncidentPolicy
+from rules.policy import CostPolicy
+from rules.safe_default import SafeDefaultPolicy
+from rules.stand_in import StandInLimits
+
+SETTINGS_FILE = "holdfast.toml"
+ENVIRONMENT_PREFIX = "HOLDFAST_"
+
+Seconds = Annotated[float, Meta(gt=0)]
+Milliseconds = Annotated[int, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class SettingsError(Exception):
+    """A setting is unknown or has a value that it cannot have; the message names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerSettings:
+    """Which Kafka, and how to speak to it."""
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_username: str = ""
+    sasl_password: str = ""
+    ssl_cafile: str = ""  # PEM; empty: the system's
+    ssl_certfile: str = ""  # PEM, for mutual TLS
+    ssl_keyfile: str = ""
+    ssl_check_hostname: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicSettings:
+    """How topics are created, and what is put before their names."""
+
+    prefix: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._-]{0,64}\Z")] = ""
+    partitions: Annotated[int, Meta(ge=1, le=1024)] = 8
+    replication_factor: Annotated[int, Meta(ge=1, le=7)] = 1
+    min_insync_replicas: Annotated[int, Meta(ge=1, le=7)] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneSettings:
+    """The path of a batch: from the input partition, through one Kafka transaction, to the decision topics."""
+
+    max_batch: Annotated[int, Meta(ge=1, le=2000)] = 300
+    min_batch_interval_ms: Annotated[int, Meta(ge=0, le=1000)] = 5  # a lane waits this long between transactions
+    session_timeout_ms: Milliseconds = 6000
+    heartbeat_interval_ms: Milliseconds = 1000
+    transaction_timeout_ms: Milliseconds = 10_000
+    request_timeout_ms: Milliseconds = 15_000
+    retry_backoff_ms: Milliseconds = 10
+    answer_timeout_seconds: Seconds = (
+        10.0  # how long the deciding agent may take for a batch before the worker gives up
+    )
+    profile_idle_days: Count = 90  # a card not seen for so long is forgotten
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlineSettings:
+    """By when a decision must be out, and when the model is not asked any more."""
+
+    deadline_ms: Milliseconds = 300  # from the broker's timestamp to the decision
+    reserve_ms: Annotated[int, Meta(ge=0)] = 50  # older than deadline less reserve: decided by rules at once
+    lag_enter: Count = 5000  # records behind the end of the partition at which the lane goes by rules
+    lag_leave: Annotated[int, Meta(ge=0)] = 500
+    lag_dwell_seconds: Seconds = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScorerSettings:
+    """The scorer process and how long it may think."""
+
+    budget_ms: Milliseconds = 25  # for a batch
+    hung_after_ms: Milliseconds = 1000  # no answer for so long: killed and replaced
+    start_timeout_seconds: Seconds = 20.0
+    restart_backoff_seconds: Seconds = 0.2  # doubled up to ten times this
+    stale_after_hours: Seconds = 24.0 * 30  # a snapshot older than this is not trusted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnerSettings:
+    """How labels become a model."""
+
+    maturity_days: Annotated[float, Meta(gt=0)] = 7.0  # no report for so long: legitimate
+    publish_interval_seconds: Seconds = 1.0
+    publish_every_labels: Count = 20_000
+    least_labels: Count = 500  # before the first snapshot
+    least_frauds: Count = 10
+    pending_limit: Count = 2_000_000  # examples waiting for their label, in memory
+    merchant_window_days: Annotated[float, Meta(gt=0)] = 38.0  # merchants with fraud in it are published
+    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """The Prometheus endpoint of each process; port 0 takes a free one and logs it."""
+
+    host: str = "127.0.0.1"
+    worker_port: Annotated[int, Meta(ge=-1, le=65535)] = 0  # -1: none
+    learner_port: Annotated[int, Meta(ge=-1, le=65535)] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that may differ between two installations."""
+
+    app: Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,32}\Z")] = "holdfast"  # prefix of group and transactional ids
+    sandbox: bool = False  # test tokens and injected faults are obeyed; never in production
+    broker: BrokerSettings = field(default_factory=BrokerSettings)
+    topics: TopicSettings = field(default_factory=TopicSettings)
+    lanes: LaneSettings = field(default_factory=LaneSettings)
+    deadline: DeadlineSettings = field(default_factory=DeadlineSettings)
+    scorer: ScorerSettings = field(default_factory=ScorerSettings)
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    policy: CostPolicy = field(default_factory=CostPolicy)
+    stand_in: StandInLimits = field(default_factory=StandInLimits)
+    safe_default: SafeDefaultPolicy = field(default_factory=SafeDefaultPolicy)
+    incidents: IncidentPolicy = field(default_factory=IncidentPolicy)
+    learner: LearnerSettings = field(default_factory=LearnerSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+
+    @property
+    def version(self) -> str:
+        """A short digest of everything here but the broker's secrets; stands on each decision."""
+        plain = asdict(self)
+        plain["broker"].pop("sasl_password")
+        return hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()[:12]
+
+
+def load_settings(path: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Read settings: `path`, else `HOLDFAST_SETTINGS`, else holdfast.toml here if there is one; then the environment.
+
+    Raises SettingsError, naming the key, for anything unknown or out of range.
+    """
+    named = path or (Path(environment["HOLDFAST_SETTINGS"]) if environment.get("HOLDFAST_SETTINGS") else None)
+    source = named or Path(SETTINGS_FILE)
+    plain: dict[str, Any] = {}
+    if named or source.exists():
+        try:
+            plain = tomllib.loads(source.read_text("utf-8"))
+        except OSError as error:
+            raise SettingsError(f"{source}: cannot be read: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{source}: {error}") from error
+        _refuse_unknown(Settings, plain, where=str(source))
+    _overlay(plain, environment)
+    try:
+        return msgspec.convert(plain, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"settings: {error}") from error
+
+
+def _refuse_unknown(record: type, plain: Mapping[str, Any], *, where: str) -> None:
+    known = {each.name: each.type for each in fields(record)}
+    for key, value in plain.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            raise SettingsError(f"{where}: unknown setting `{key}`" + (f"; did you mean `{near[0]}`?" if near else ""))
+        section = known[key]
+        if isinstance(section, type) and is_dataclass(section):
+            if not isinstance(value, dict):
+                raise SettingsError(f"{where}: `{key}` is a section, not a value")
+            _refuse_unknown(section, value, where=f"{where} [{key}]")
+
+
+def _overlay(plain: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Lay `HOLDFAST_BROKER`, `HOLDFAST_SANDBOX` and `HOLDFAST_<SECTION>_<KEY>` over what the file said."""
+    if servers := environment.get("HOLDFAST_BROKER"):
+        plain.setdefault("broker", {})["bootstrap_servers"] = servers
+    for each in fields(Settings):
+        if isinstance(each.type, type) and is_dataclass(each.type):
+            for inner in fields(each.type):
+                value = environment.get(f"{ENVIRONMENT_PREFIX}{each.name}_{inner.name}".upper())
+                if value is not None:
+                    plain.setdefault(each.name, {})[inner.name] = value
+        elif (value := environment.get(f"{ENVIRONMENT_PREFIX}{each.name}".upper())) is not None:
+            plain[each.name] = value

@@ -1,0 +1,174 @@
+"""The worker: everything that decides, wired together. `faust -A streams.worker worker` or `holdfast worker`."""
+
+import os
+import tempfile
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+
+import faust
+import structlog
+from aiokafka import TopicPartition
+
+from rules.breaker import Breaker
+from rules.ruleset import parse_ruleset
+from streams.alerting.announcer import Announcer
+from streams.broker.clients import tls_context
+from streams.broker.topics import Topic, name_of
+from streams.crash import give_up
+from streams.deciding.agent import DecidingAgent
+from streams.deciding.broadcast import Follower
+from streams.deciding.decider import Decider
+from streams.deciding.knowledge import Knowledge
+from streams.deciding.lanes import Lanes
+from streams.deciding.scorer_link import ScorerLink
+from streams.deciding.scoring import Scoring
+from streams.deciding.watch import LaneWatch
+from streams.logs import configure_logs
+from streams.metrics import WorkerMetrics, expose
+from streams.ready_signal import tell_ready
+from streams.settings import BrokerSettings, Settings, load_settings
+
+log = structlog.get_logger()
+
+BROADCAST = (Topic.MODELS, Topic.MERCHANT_RISK, Topic.RULES, Topic.CONTROL)
+
+
+class Worker(faust.Service):
+    """Starts the parts in order: knowledge first, then the scorer, then partitions. Stops them the other way round."""
+
+    def __init__(self, app: faust.App, settings: Settings, instance: str) -> None:
+        super().__init__()
+        self._settings = settings
+        self._instance = instance
+        self._link = ScorerLink(settings.scorer)
+        self._scoring = Scoring(self._link, Breaker(settings.breaker), settings.scorer)
+        self._metrics = WorkerMetrics()
+        self._announcer = Announcer(settings, source=instance, clock=lambda: datetime.now(UTC))
+        self._watch = LaneWatch(self._metrics, self._announcer, self._scoring, self._link)
+        self._knowledge = Knowledge(
+            parse_ruleset(files("rules").joinpath("default.toml").read_text("utf-8")),
+            on_snapshot=self._take_snapshot,
+            on_fault=self._take_fault,
+            on_ruleset=self._watch.ruleset,
+        )
+        self._broadcast = Follower(settings=settings.broker, takes=self._takes())
+        decider = Decider(settings, self._knowledge, self._scoring, clock=time.time, monotonic=time.monotonic)
+        self._lanes = Lanes(
+            settings,
+            instance=instance,
+            agent=DecidingAgent(app, decider.decide),
+            knowledge=self._knowledge,
+            told=self._watch.decided,
+            on_assigned=self._assigned,
+        )
+
+    async def on_start(self) -> None:
+        """Start everything; a worker that cannot start ends, and its supervisor tries again."""
+        try:
+            await self._start()
+        except Exception as error:  # noqa: BLE001 - whatever it is, half a worker must not go on
+            give_up("worker_start_failed", error)
+
+    async def on_stop(self) -> None:
+        """Finish what is in hand."""
+        await self._lanes.stop()
+        await self._broadcast.stop()
+        await self._scoring.stop()
+        await self._link.stop()
+        await self._announcer.stop()
+        log.info("worker_stopped")
+
+    async def _start(self) -> None:
+        metrics = self._settings.metrics
+        port = expose(self._metrics.registry, metrics.host, metrics.worker_port)
+        log.info("worker_starting", instance=self._instance, metrics_port=port)
+        await self._announcer.start(each_tick=self._watch.tick)
+        await self._link.start()
+        await self._broadcast.start(TopicPartition(name_of(topic, self._settings.topics), 0) for topic in BROADCAST)
+        self._scoring.start()
+        await self._lanes.start()
+
+    def _takes(self) -> dict[str, Any]:
+        takes = (
+            self._knowledge.take_model,
+            self._knowledge.take_merchant,
+            self._knowledge.take_rules,
+            self._knowledge.take_control,
+        )
+        return {name_of(topic, self._settings.topics): take for topic, take in zip(BROADCAST, takes, strict=True)}
+
+    def _take_snapshot(self, snapshot: bytes, created_at: datetime) -> None:
+        self._scoring.snapshot_published(created_at)
+        self._link.load(snapshot)
+
+    def _take_fault(self, fault: bytes) -> None:
+        if self._settings.sandbox:
+            log.warning("fault_injected", fault=fault.decode())
+            self._link.inject(fault)
+
+    def _assigned(self, lanes: int) -> None:
+        self._metrics.assigned(lanes)
+        if lanes:
+            tell_ready(self._instance)
+
+
+def build_app(settings: Settings, instance: str) -> faust.App:
+    """The Faust app of one worker process.
+
+    Its id is new at each process start: Faust's own group then never rebalances (its streams drop channel items while
+    it does) and never waits for its own dead member.
+    """
+    app = faust.App(
+        f"{settings.app}-{settings.topics.prefix}{instance}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+        broker=f"kafka://{settings.broker.bootstrap_servers.replace(',', ';')}",
+        broker_credentials=_credentials(settings.broker),
+        web_enabled=False,  # its server would listen on every address
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        table_standby_replicas=0,
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=1.0,
+        datadir=tempfile.gettempdir(),  # nothing is kept there: no Faust tables
+    )
+
+    @app.agent(app.topic(name_of(Topic.CONTROL, settings.topics), value_serializer="raw", value_type=bytes))
+    async def control(stream: Any) -> None:
+        """An app without a topic agent and without the leader topic crashes on start."""
+        async for _ in stream:
+            pass
+
+    app.service(Worker(app, settings, instance))
+    return app
+
+
+def _credentials(broker: BrokerSettings) -> Any:
+    if broker.security_protocol == "PLAINTEXT":
+        return None
+    context = tls_context(broker) if broker.security_protocol.endswith("SSL") else None
+    if not broker.security_protocol.startswith("SASL"):
+        return faust.SSLCredentials(context)
+    return faust.SASLCredentials(
+        username=broker.sasl_username,
+        password=broker.sasl_password,
+        mechanism=broker.sasl_mechanism,
+        ssl_context=context,
+    )
+
+
+def app_from_environment(environment: Mapping[str, str]) -> faust.App:
+    """The app of this process, by settings file and environment."""
+    instance = environment.get("HOLDFAST_INSTANCE", "worker-1")
+    configure_logs(instance)
+    return build_app(load_settings(None, environment), instance)
+
+
+def __getattr__(name: str) -> Any:
+    # `faust -A streams.worker` looks for `app` here; building it on import would make importing it an action.
+    if name == "app":
+        globals()["app"] = app = app_from_environment(os.environ)
+        return app
+    raise AttributeError(name)
