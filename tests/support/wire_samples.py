@@ -1,0 +1,122 @@
+"""Good records of every kind, to be broken one field at a time."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from models.alert import Alert, AlertStatus, Severity
+from models.label import Label, LabelSource, LabelState
+from models.score import Contribution
+from rules.decision import Decision, DecisionSource, FallbackReason, InputPosition, Outcome, ReasonCode
+from streams.wire.alert import AlertEvent, event_of
+
+CARD_NUMBER = "4111111111111111"
+PAN_TOKEN = "tok_8f3a9c2b7d6e"
+KEY = PAN_TOKEN.encode()
+EVENT_TIME = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
+BROKER_TIME = EVENT_TIME.timestamp() + 0.1
+
+
+def transaction_document(**changes: Any) -> dict[str, Any]:
+    """A transaction with every field, some of them changed."""
+    return {
+        "transaction_id": "bd4a5379-9c14-4ed3-9326-7fc445c30937",
+        "event_time": "2026-01-02T03:04:05.678Z",
+        "pan_token": PAN_TOKEN,
+        "amount_minor": 12345,
+        "currency": "EUR",
+        "merchant_id": "m-1234",
+        "terminal_id": "t-998",
+        "mcc": "5411",
+        "merchant_country": "DE",
+        "card_country": "DE",
+        "channel": "ecommerce",
+        "pan_entry_mode": "81",
+        "device_id": "dev-12345",
+        "ip": "192.168.1.44",
+        "avs_result": "Y",
+        "cvv_result": "M",
+        "eci": "05",
+        "three_ds_status": "Y",
+        "acquirer_id": "12345678901",
+        "rrn": "123456789012",
+        "stan": "123456",
+    } | changes
+
+
+def transaction_bytes(**changes: Any) -> bytes:
+    """The same as it comes from the topic."""
+    return orjson.dumps(transaction_document(**changes))
+
+
+def without(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """The same document, one field left out."""
+    return {key: value for key, value in document.items() if key != name}
+
+
+def a_label() -> Label:
+    return Label(
+        label_id="l-1",
+        transaction_id="t-1",
+        source=LabelSource.CHARGEBACK,
+        state=LabelState.FRAUD,
+        effective_at=EVENT_TIME,
+        received_at=EVENT_TIME,
+        reason_code="10.4",
+    )
+
+
+def a_decision() -> Decision:
+    return Decision(
+        decision_id="d-1",
+        transaction_id="t-1",
+        pan_token=PAN_TOKEN,
+        outcome=Outcome.REVIEW,
+        risk_score=0.25,
+        confidence=0.75,
+        decision_source=DecisionSource.STAND_IN,
+        fallback_reason=FallbackReason.RESPONSE_TIMEOUT,
+        reason_codes=(ReasonCode.HIGH_VELOCITY, ReasonCode.AMOUNT_ABOVE_NORM),
+        contributions=(Contribution(feature="amount_30d", log_odds=1.5),),
+        rule_hits=("velocity_1h",),
+        rule_outcome=Outcome.REVIEW,
+        expected_cost_minor=300,
+        model_version="m-7",
+        ruleset_version="r-3",
+        settings_version="s-1",
+        event_time=EVENT_TIME,
+        received_at=EVENT_TIME,
+        decided_at=EVENT_TIME,
+        age_ms=12,
+        deadline_missed=False,
+        amount_minor=12345,
+        currency="EUR",
+        merchant_id="m-1234",
+        terminal_id=None,
+        features=(0.1, 1.0, -3.5),
+        input=InputPosition(topic="transactions", partition=3, offset=99),
+        schema_version=1,
+    )
+
+
+def an_alert_event() -> AlertEvent:
+    alert = Alert(
+        status=AlertStatus.OPEN,
+        dedup_key="worker-1/scorer",
+        severity=Severity.CRITICAL,
+        reason="RESPONSE_TIMEOUT",
+        component="scorer",
+        partition=3,
+        started_at=EVENT_TIME,
+        detected_at=EVENT_TIME,
+        count=17,
+        amount_minor=99_000,
+        sample_transaction_ids=("t-1", "t-2"),
+        suggested_action="Rules decide.",
+        runbook="docs/runbook.md#response_timeout",
+        versions={"model": "m-7"},
+    )
+    return event_of(
+        alert, event_id="worker-1/scorer/1", source="worker-1", area="scoring", what="slow", time=EVENT_TIME
+    )
