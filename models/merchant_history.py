@@ -10,7 +10,7 @@ HISTORY_DAYS = 45
 RECENT = 8
 
 
-class MerchantHistoryMalformed(ValueError):  # noqa: N818 - named for the fact
+class MerchantHistoryMalformed(ValueError):
     """A plain form that is no merchant history."""
 
 

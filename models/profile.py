@@ -27,7 +27,7 @@ _MAX_TIME = 2**32 - 1
 _MAX_RATIO_STEPS = 2**16 - 1
 
 
-class ProfileCorrupt(ValueError):  # noqa: N818 - named for the fact
+class ProfileCorrupt(ValueError):
     """Packed bytes that are no profile of a layout known here."""
 
 

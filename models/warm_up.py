@@ -1,0 +1,105 @@
+"""Warm-up: a history lived through in order of time, each label learnt exactly when it would have been known.
+
+What it leaves is what the worker and the learner would have: profiles, acceptors' histories, known card frauds and a
+model. What it yields on the way are prequential scores: each transaction is scored before anything later is known.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from models.features import LABEL_DELAY, features
+from models.fingerprint import id_hash
+from models.merchant_history import HISTORY_DAYS, MerchantHistory, learn
+from models.online import OnlineModel
+from models.profile import Profile
+
+
+class Payment(NamedTuple):
+    """One labelled transaction of a history; `at` in seconds since 1970, `acceptor` the terminal or merchant."""
+
+    at: float
+    transaction_id: str
+    card: str
+    acceptor: str
+    amount_minor: int
+    currency: str
+    is_fraud: bool
+    fingerprint: int = 0  # of the content, for duplicates
+
+
+class Scored(NamedTuple):
+    """A payment with the features and the fraud probability it had when it came; None where it was not scored."""
+
+    payment: Payment
+    features: list[float]
+    fraud_probability: float | None
+
+
+class WarmUp:
+    """State of a warm-up, open to whoever continues from it."""
+
+    def __init__(self, *, model: OnlineModel | None = None, label_delay: float = LABEL_DELAY) -> None:
+        self.model = model or OnlineModel()
+        self.profiles: dict[str, Profile] = {}
+        self.merchants: dict[str, MerchantHistory] = {}
+        self.card_fraud_at: dict[str, float] = {}
+        self._label_delay = label_delay
+        self._unlabelled: deque[Scored] = deque()
+
+    @property
+    def unlabelled(self) -> int:
+        """Payments whose label is not known yet."""
+        return len(self._unlabelled)
+
+    def live(self, payment: Payment, *, score: bool = True) -> Scored:
+        """Learn the labels due by now, then score the payment and take it into the card's profile.
+
+        Payments come in order of time. Scoring may be left out where nobody reads the score.
+        """
+        self.learn_until(payment.at - self._label_delay)
+        profile = self.profiles.setdefault(payment.card, Profile())
+        row = features(
+            payment.at,
+            payment.amount_minor,
+            payment.currency,
+            profile,
+            self.published(payment.acceptor, payment.at),
+            self.card_fraud_at.get(payment.card),
+        )
+        profile.observe(payment.at, payment.amount_minor, id_hash(payment.transaction_id), payment.fingerprint)
+        scored = Scored(payment, row, self.model.score(row) if score else None)
+        self._unlabelled.append(scored)
+        return scored
+
+    def published(self, acceptor: str, at: float) -> MerchantHistory | None:
+        """The acceptor's history as workers would know it: only where there is fraud in it."""
+        history = self.merchants.get(acceptor)
+        return history if history is not None and history.has_fraud(at, HISTORY_DAYS) else None
+
+    def learn_until(self, at: float) -> int:
+        """Learn the labels of payments at or before `at`; how many."""
+        learnt = 0
+        while self._unlabelled and self._unlabelled[0].payment.at <= at:
+            self._learn(self._unlabelled.popleft())
+            learnt += 1
+        return learnt
+
+    def settle(self) -> int:
+        """Learn all labels that remain, at once; how many."""
+        return self.learn_until(float("inf"))
+
+    def _learn(self, scored: Scored) -> None:
+        payment = scored.payment
+        history = self.merchants.get(payment.acceptor, MerchantHistory())
+        self.merchants[payment.acceptor] = learn(history, payment.at, is_fraud=payment.is_fraud)
+        if payment.is_fraud:
+            known = self.card_fraud_at.get(payment.card, payment.at)
+            self.card_fraud_at[payment.card] = max(known, payment.at)
+        self.model.learn(scored.features, is_fraud=payment.is_fraud)
+
+
+def prequential(payments: Iterable[Payment], warm_up: WarmUp, *, score_from: float = float("-inf")) -> Iterator[Scored]:
+    """Live through payments one by one; those before `score_from` only build state. A step per item shows progress."""
+    for payment in payments:
+        yield warm_up.live(payment, score=payment.at >= score_from)
