@@ -1,10 +1,10 @@
 """The decision: exactly one for each transaction, and everything that explains it."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 from models.score import Contribution
+from models.transaction import UtcTime
 
 
 class Outcome(StrEnum):
@@ -107,9 +107,9 @@ class Decision:
     model_version: str | None
     ruleset_version: str
     settings_version: str
-    event_time: datetime
-    received_at: datetime  # the broker's timestamp of the transaction
-    decided_at: datetime
+    event_time: UtcTime
+    received_at: UtcTime  # the broker's timestamp of the transaction
+    decided_at: UtcTime
     age_ms: int  # decided_at - received_at
     deadline_missed: bool
     amount_minor: int

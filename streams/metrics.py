@@ -115,9 +115,10 @@ class LearnerMetrics:
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self._labels = Counter("holdfast_labels", "Labels received.", ("source", "state"), registry=registry)
-        self._learnt = Counter("holdfast_examples_learnt", "Examples learnt.", ("state",), registry=registry)
-        self._unmatched = Counter(
-            "holdfast_labels_unmatched", "Labels of transactions that are not waiting for one.", registry=registry
+        learnt = Counter("holdfast_examples_learnt", "Examples learnt.", ("state",), registry=registry)
+        self._fraud, self._legitimate = learnt.labels("fraud"), learnt.labels("legitimate")
+        self._unmatched = Gauge(
+            "holdfast_labels_unmatched", "Labels whose transaction was not known, since start.", registry=registry
         )
         self._pending = Gauge("holdfast_examples_pending", "Decisions waiting for their label.", registry=registry)
         self._snapshots = Counter("holdfast_snapshots_published", "Snapshots published.", registry=registry)
@@ -129,13 +130,15 @@ class LearnerMetrics:
         """A label came in."""
         self._labels.labels(source, state).inc()
 
-    def learnt(self, *, frauds: int, legitimate: int, unmatched: int, pending: int, newest: float) -> None:
-        """A round of learning is done."""
-        self._learnt.labels("fraud").inc(frauds)
-        self._learnt.labels("legitimate").inc(legitimate)
-        self._unmatched.inc(unmatched)
-        self._pending.set(pending)
-        self._newest.set(newest)
+    def learnt(self, *, is_fraud: bool) -> None:
+        """An example was learnt."""
+        (self._fraud if is_fraud else self._legitimate).inc()
+
+    def waiting(self, *, waiting: int, unmatched: int, newest_label: float) -> None:
+        """A round of reading is done."""
+        self._pending.set(waiting)
+        self._unmatched.set(unmatched)
+        self._newest.set(newest_label)
 
     def published(self) -> None:
         """A snapshot is out."""

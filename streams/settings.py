@@ -98,13 +98,13 @@ class LearnerSettings:
     """How labels become a model."""
 
     maturity_days: Annotated[float, Meta(gt=0)] = 7.0  # no report for so long: legitimate
-    publish_interval_seconds: Seconds = 1.0
+    publish_interval_seconds: Seconds = 10.0
     publish_every_labels: Count = 20_000
     least_labels: Count = 500  # before the first snapshot
     least_frauds: Count = 10
-    pending_limit: Count = 2_000_000  # examples waiting for their label, in memory
+    keep_days: Annotated[float, Meta(ge=0)] = 30.0  # after maturity an example is kept for labels that come late
+    most_examples: Count = 500_000  # held in memory, about 0.6 KB each; the oldest go first
     merchant_window_days: Annotated[float, Meta(gt=0)] = 38.0  # merchants with fraud in it are published
-    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,10 @@ import structlog
 from models.merchant_history import MerchantHistory, MerchantHistoryMalformed
 from rules.ruleset import RuleSet, parse_ruleset
 from rules.ruleset_reading import RuleSetError
+from streams.wire.snapshot_record import CHAMPION, SnapshotUnreadable, read_snapshot
 
 log = structlog.get_logger()
 
-CHAMPION = b"champion"
 ACTIVE = b"active"
 
 
@@ -41,13 +41,11 @@ class Knowledge:
         if key != CHAMPION or value is None:
             return
         try:
-            published = orjson.loads(value)
-            created_at = datetime.fromisoformat(published["created_at"])
-            snapshot = orjson.dumps(published["snapshot"])
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            log.error("snapshot_unreadable", error=repr(error))
+            record = read_snapshot(value)
+        except SnapshotUnreadable as error:
+            log.error("snapshot_unreadable", error=str(error))
             return
-        self._on_snapshot(snapshot, created_at)
+        self._on_snapshot(orjson.dumps(record.snapshot), record.created_at)
 
     def take_merchant(self, key: bytes, value: bytes | None) -> None:
         """Label history of an acceptor, or its end."""

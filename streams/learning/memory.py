@@ -1,0 +1,93 @@
+"""What an earlier learner left on the topics: its latest snapshot, every acceptor's history, known card frauds."""
+
+from dataclasses import dataclass, field
+
+import orjson
+import structlog
+from aiokafka import TopicPartition
+
+from models.merchant_history import MerchantHistory, MerchantHistoryMalformed
+from models.snapshot import Snapshot, SnapshotInvalid, from_plain, verify
+from streams.broker.clients import reader
+from streams.broker.topics import Topic, name_of
+from streams.settings import Settings
+from streams.wire.snapshot_record import SnapshotUnreadable, read_snapshot
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Memory:
+    """State to go on from; empty where there was no learner yet."""
+
+    snapshot: Snapshot | None = None
+    merchants: dict[str, MerchantHistory] = field(default_factory=dict)
+    card_fraud_at: dict[str, float] = field(default_factory=dict)
+    published_acceptors: set[str] = field(default_factory=set)
+
+    def take_model(self, key: bytes, value: bytes | None) -> None:
+        """The newest sound snapshot counts, champion or candidate."""
+        if value is None:
+            return
+        try:
+            snapshot = from_plain(read_snapshot(value).snapshot)
+            verify(snapshot)
+        except (SnapshotUnreadable, SnapshotInvalid) as error:
+            log.error("snapshot_refused", key=key.decode(errors="replace"), why=str(error))
+            return
+        if self.snapshot is None or snapshot.labels >= self.snapshot.labels:
+            self.snapshot = snapshot
+
+    def take_history(self, key: bytes, value: bytes | None) -> None:
+        """An acceptor's history."""
+        acceptor = key.decode(errors="replace")
+        if value is None:
+            self.merchants.pop(acceptor, None)
+            return
+        try:
+            self.merchants[acceptor] = MerchantHistory.from_plain(orjson.loads(value))
+        except (orjson.JSONDecodeError, MerchantHistoryMalformed) as error:
+            log.error("merchant_history_unreadable", acceptor=acceptor, error=str(error))
+
+    def take_published(self, key: bytes, value: bytes | None) -> None:
+        """Which acceptors workers know."""
+        known = self.published_acceptors
+        (known.discard if value is None else known.add)(key.decode(errors="replace"))
+
+    def take_card(self, key: bytes, value: bytes | None) -> None:
+        """A card's known fraud."""
+        if value is None:
+            self.card_fraud_at.pop(key.decode(errors="replace"), None)
+        else:
+            self.card_fraud_at[key.decode(errors="replace")] = float(orjson.loads(value)["fraud_at"])
+
+
+async def recall(settings: Settings) -> Memory:
+    """Read it all, committed records only; the producer must be started first, so that nobody else still writes."""
+    memory = Memory()
+    takes = {
+        Topic.MODELS: memory.take_model,
+        Topic.LEARNER_STATE: memory.take_history,
+        Topic.MERCHANT_RISK: memory.take_published,
+        Topic.CARD_FEEDBACK: memory.take_card,
+    }
+    by_name = {name_of(topic, settings.topics): take for topic, take in takes.items()}
+    consumer = reader(settings.broker, max_partition_fetch_bytes=8 << 20)
+    await consumer.start()
+    try:
+        partitions = [
+            TopicPartition(name_of(topic, settings.topics), number)
+            for topic in takes
+            for number in range(settings.topics.partitions if topic is Topic.CARD_FEEDBACK else 1)
+        ]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+            for partition, records in (await consumer.getmany(timeout_ms=200, max_records=2000)).items():
+                for record in records:
+                    if record.key is not None:
+                        by_name[partition.topic](record.key, record.value)
+    finally:
+        await consumer.stop()
+    return memory

@@ -1,0 +1,182 @@
+"""The learner process: decisions become examples, labels make lessons of them, lessons make snapshots."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from models.examples import Lesson
+from models.learner import Learner
+from models.online import OnlineModel
+from streams.broker.clients import reader
+from streams.broker.topics import DECISIONS, Topic, name_of
+from streams.crash import give_up
+from streams.learning.memory import recall
+from streams.learning.positions import place
+from streams.learning.publisher import Publisher
+from streams.learning.study import Study
+from streams.logs import configure_logs
+from streams.metrics import LearnerMetrics, expose
+from streams.ready_signal import tell_ready
+from streams.settings import Settings
+
+log = structlog.get_logger()
+
+POLL_MS = 100
+MOST_RECORDS = 2000  # in one poll: about 0.2 s of learning
+
+Take = Callable[[ConsumerRecord], Lesson | None]
+
+
+class LearnerProcess:
+    """Reads decisions before labels, so that a label finds its example.
+
+    The offsets are part of the snapshot, and both are published in one transaction with all that was learnt: after a
+    restart each label is learnt exactly once relative to the snapshot. No consumer group: there is one learner, and a
+    second one fences the first.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._metrics = LearnerMetrics()
+        self._publisher = Publisher(settings, clock=lambda: datetime.now(UTC))
+        self._stopping = asyncio.Event()
+        self._study: Study
+        self._decisions: AIOKafkaConsumer
+        self._labels: AIOKafkaConsumer
+
+    async def run(self) -> None:
+        """Learn until told to stop; what was learnt since the last snapshot is learnt again by the next start."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
+        metrics = self._settings.metrics
+        port = expose(self._metrics.registry, metrics.host, metrics.learner_port)
+        await self._publisher.start()
+        await self._open()
+        labels = self._study.learner.model.labels
+        log.info("learner_ready", metrics_port=port, labels=labels, waiting=self._study.waiting)
+        tell_ready("learner")
+        try:
+            while not self._stopping.is_set():
+                await self._round()
+        finally:
+            await asyncio.gather(self._decisions.stop(), self._labels.stop())
+            with contextlib.suppress(Exception):
+                await self._publisher.stop()
+        log.info("learner_stopped")
+
+    async def _open(self) -> None:
+        """Take up an earlier learner's state, and stand where it stood."""
+        memory = await recall(self._settings)
+        model = OnlineModel.from_snapshot(memory.snapshot) if memory.snapshot is not None else None
+        learner = Learner(model, merchants=memory.merchants, card_fraud_at=memory.card_fraud_at)
+        self._study = Study(self._settings.learner, learner, self._metrics)
+        self._publisher.workers_know(memory.published_acceptors)
+        state = memory.snapshot.label_offsets if memory.snapshot is not None else {}
+        oldest = state.get("oldest", {})
+        self._decisions = await self._reader(tuple(DECISIONS.values()), oldest)
+        self._labels = await self._reader((Topic.LABELS,), oldest)
+        self._study.positions.mark(0)
+        if "next" in state:
+            await self._rebuild(state)
+
+    async def _reader(self, topics: tuple[Topic, ...], oldest: Mapping[str, int]) -> AIOKafkaConsumer:
+        consumer = reader(self._settings.broker, fetch_max_wait_ms=50, max_partition_fetch_bytes=2 << 20)
+        await consumer.start()
+        partitions = [
+            TopicPartition(name_of(topic, self._settings.topics), number)
+            for topic in topics
+            for number in range(self._settings.topics.partitions)
+        ]
+        consumer.assign(partitions)
+        for partition, beginning in (await consumer.beginning_offsets(partitions)).items():
+            offset = max(oldest.get(place(partition), 0), beginning)
+            consumer.seek(partition, offset)
+            self._study.positions.offsets[place(partition)] = offset
+        return consumer
+
+    async def _rebuild(self, state: Mapping[str, Any]) -> None:
+        """Hold the same examples as when the snapshot was taken: read their records again, discard the lessons."""
+        self._study.expect(state)
+        await self._read_again(self._decisions, self._study.take_decision, state["next"])
+        await self._read_again(self._labels, self._study.take_label, state["next"])
+        self._study.rebuilt(state)
+        self._study.dead_letters.clear()  # they were sent then
+
+    async def _read_again(self, consumer: AIOKafkaConsumer, take: Take, until: Mapping[str, int]) -> None:
+        ends = {each: until.get(place(each), 0) for each in consumer.assignment()}
+        while behind := [each for each, end in ends.items() if await consumer.position(each) < end]:
+            for partition, records in (await consumer.getmany(*behind, timeout_ms=POLL_MS)).items():
+                for record in records:
+                    if record.offset < ends[partition]:
+                        take(record)
+            await asyncio.sleep(0)
+        for partition, end in ends.items():
+            start = max(end, self._study.positions.offsets[place(partition)])
+            consumer.seek(partition, start)
+            self._study.positions.offsets[place(partition)] = start
+
+    async def _round(self) -> None:
+        """Decisions to their end, then labels to theirs, then what matured meanwhile, then a snapshot if one is due."""
+        if not await self._drained(self._decisions, self._study.take_decision):
+            return
+        now = self._study.newest_event()
+        if await self._drained(self._labels, self._study.take_label):
+            self._study.mature(now)
+        if self._study.snapshot_due():
+            await self._publish()
+
+    async def _drained(self, consumer: AIOKafkaConsumer, take: Take) -> bool:
+        """Read one poll's worth and learn from it; whether that was all there is."""
+        polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
+        for partition, records in polled.items():
+            for record in records:
+                if (lesson := take(record)) is not None:
+                    self._study.learn(lesson)
+            self._study.positions.offsets[place(partition)] = records[-1].offset + 1
+        await asyncio.sleep(0)
+        return all(
+            (consumer.highwater(partition) or 0) <= records[-1].offset + 2  # a transaction's marker may follow
+            for partition, records in polled.items()
+        )
+
+    async def _publish(self) -> None:
+        study = self._study
+        snapshot = study.snapshot()
+        changes = study.learner.changes()
+        await self._publisher.publish(
+            study.learner,
+            snapshot,
+            changes,
+            now=study.frontier,
+            dead_letters=study.dead_letters,
+            card_partitions=study.card_partitions,
+        )
+        study.dead_letters.clear()
+        study.card_partitions.clear()
+        self._metrics.published()
+        log.info("snapshot_published", model_version=snapshot.model_version, acceptors=len(changes.acceptors))
+
+
+def run(settings: Settings) -> None:
+    """Run the learner until it is told to stop; exit 70 on anything it cannot know the state of."""
+    configure_logs("learner")
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(LearnerProcess(settings).run())
+    except Exception as error:  # noqa: BLE001 - crash-only
+        give_up("learner_failed", error)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
