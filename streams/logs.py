@@ -45,6 +45,6 @@ def configure_logs(component: str) -> None:
     )
     structlog.contextvars.bind_contextvars(component=component)
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(_News())
     handler.setFormatter(_Masked("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.getLogger("aiokafka.producer.sender").addFilter(_News())  # on the logger: Faust brings its own handlers
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -160,8 +160,8 @@ class Lane:
     async def _evict(self, partition: TopicPartition) -> None:
         """Forget a few idle cards, tombstones first."""
         self._evicted_at = time.monotonic()
-        horizon = time.time() - self.settings.lanes.profile_idle_days * 86_400
         store = self.state.profiles
+        horizon = store.newest - self.settings.lanes.profile_idle_days * 86_400
         idle = list(store.idle_since(horizon, most=EVICT_LOOK_AT, after=self._evict_from))
         self._evict_from = self._evict_from + EVICT_LOOK_AT if self._evict_from < len(store) else 0
         if not idle:

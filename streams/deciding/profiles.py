@@ -23,6 +23,7 @@ class ProfileStore:
     def __init__(self) -> None:
         self._packed: dict[bytes, bytes] = {}
         self._out: dict[bytes, Profile] = {}
+        self.newest = 0  # event time, seconds: the clock by which cards grow idle
 
     def __len__(self) -> int:
         return len(self._packed)
@@ -45,6 +46,7 @@ class ProfileStore:
     def commit(self) -> list[tuple[bytes, bytes]]:
         """Pack what was checked out; these changelog records belong into the batch's Kafka transaction."""
         changed = [(card, pack(profile)) for card, profile in self._out.items() if profile.n]
+        self.newest = max(self.newest, max((profile.newest for profile in self._out.values()), default=0))
         self._packed.update(changed)
         self._out.clear()
         return changed
