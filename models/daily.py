@@ -24,7 +24,7 @@ def window_sum(buckets: Sequence[int], first: int, part: float, days: int) -> fl
     last = first + days
     if last < 0:
         return 0.0
-    total = sum(buckets[first if first > 0 else 0 : last])
+    total = float(sum(buckets[first if first > 0 else 0 : last]))
     return total + part * buckets[last] if last < len(buckets) else total
 
 

@@ -1,5 +1,6 @@
 """What labels say of a merchant or terminal: the learner keeps it, and publishes those with fraud to every worker."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -61,7 +62,7 @@ class MerchantHistory:
                 run_since=_moment(plain["run_since"]),
                 last_legitimate_at=_moment(plain["last_legitimate_at"]),
                 last_fraud_at=_moment(plain["last_fraud_at"]),
-                recent=tuple((float(at), bool(is_fraud)) for at, is_fraud in plain["recent"])[-RECENT:],
+                recent=tuple((_moment(at) or 0.0, bool(is_fraud)) for at, is_fraud in plain["recent"])[-RECENT:],
             )
         except (KeyError, TypeError, ValueError) as error:
             raise MerchantHistoryMalformed(f"not a merchant history: {error!r}") from error
@@ -115,4 +116,6 @@ def _buckets(values: list[int]) -> tuple[int, ...]:
 
 
 def _moment(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise ValueError(f"{value!r} is no moment")
     return None if value is None else float(value)

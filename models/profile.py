@@ -177,7 +177,7 @@ class Profile:
 
 
 def pack(profile: Profile) -> bytes:
-    """Bytes of this layout: version, width, ring length, then the columns; 240 bytes and 24 for each ring entry."""
+    """Bytes of this layout: version, width, ring length, then the columns; 239 bytes and 24 for each ring entry."""
     wide = max(profile.sums) >= 2**32 or max(profile.counts) >= 2**8 or max(profile.big_counts) >= 2**8
     length = len(profile.ring_times)
     return _layout(wide, length).pack(

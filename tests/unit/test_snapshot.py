@@ -1,0 +1,124 @@
+"""The snapshot: plain data that comes back the same, or is refused."""
+
+import json
+from dataclasses import replace
+from functools import cache
+
+import pytest
+from support.labelled_rows import labelled_rows, taught
+
+from models.features import FEATURES
+from models.online import OnlineModel
+from models.snapshot import (
+    Snapshot,
+    SnapshotInvalid,
+    content_hash,
+    from_plain,
+    log_odds,
+    probability,
+    to_plain,
+    verify,
+)
+
+
+@cache
+def snapshot() -> Snapshot:
+    return taught().snapshot(label_offsets={"labels": {"0": 17}})
+
+
+def with_column(**change: float) -> Snapshot:
+    columns = snapshot().columns
+    return replace(snapshot(), columns=(replace(columns[0], **change), *columns[1:]))
+
+
+def test_a_snapshot_survives_json():
+    assert from_plain(json.loads(json.dumps(to_plain(snapshot())))) == snapshot()
+
+
+def test_a_sound_snapshot_is_accepted():
+    verify(snapshot())
+
+
+def test_an_untaught_model_has_a_sound_snapshot():
+    verify(OnlineModel().snapshot())
+
+
+def test_it_carries_the_label_offsets_as_they_were_given():
+    assert snapshot().label_offsets == {"labels": {"0": 17}}
+
+
+def test_its_version_names_the_labels_and_the_content():
+    assert snapshot().model_version == f"1600-{content_hash(snapshot())[:12]}"
+
+
+def test_its_plain_form_says_what_the_model_says():
+    model = taught()
+    for row in labelled_rows(20, seed=3)[0]:
+        assert probability(log_odds(snapshot(), row)) == pytest.approx(model.score(row), abs=1e-12)
+
+
+def test_a_full_snapshot_stays_under_a_megabyte():
+    assert len(json.dumps(to_plain(taught(4_000).snapshot()))) < 1_000_000
+
+
+@pytest.mark.parametrize("name", ["weight", "scored_weight", "mean", "variance", "gradient_squares"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_is_refused(name, value):
+    with pytest.raises(SnapshotInvalid, match="not finite"):
+        verify(with_column(**{name: value}))
+
+
+@pytest.mark.parametrize("name", ["variance", "gradient_squares", "count"])
+def test_a_negative_variance_sum_or_count_is_refused(name):
+    with pytest.raises(SnapshotInvalid, match="negative"):
+        verify(with_column(**{name: -1}))
+
+
+def test_weights_that_do_not_reproduce_the_probes_are_refused():
+    with pytest.raises(SnapshotInvalid, match="a probe gives"):
+        verify(with_column(scored_weight=snapshot().columns[0].scored_weight + 0.01))
+
+
+def test_features_of_another_release_are_refused():
+    names = ("colour", *FEATURES[1:])
+    with pytest.raises(SnapshotInvalid, match="features"):
+        verify(replace(snapshot(), hinges=replace(snapshot().hinges, names=names)))
+
+
+def test_missing_columns_are_refused():
+    with pytest.raises(SnapshotInvalid, match="columns for"):
+        verify(replace(snapshot(), columns=snapshot().columns[1:]))
+
+
+def test_altered_content_is_refused():
+    plain = to_plain(snapshot())
+    with pytest.raises(SnapshotInvalid, match="hash"):
+        from_plain({**plain, "intercept": plain["intercept"] + 1e-9})
+
+
+@pytest.mark.parametrize("version", [0, 2, None, "1"])
+def test_another_format_is_refused(version):
+    with pytest.raises(SnapshotInvalid, match="format"):
+        from_plain({**to_plain(snapshot()), "format_version": version})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"columns": 3}, {"columns": [[1, 2]]}, {"knots": []}, {"probes": [[1]]}, {"labels": "many"}, {"sample": 1}],
+)
+def test_a_malformed_snapshot_is_refused(change):
+    with pytest.raises(SnapshotInvalid):
+        from_plain({**to_plain(snapshot()), **change})
+
+
+@pytest.mark.parametrize("missing", ["features", "columns", "sample", "label_offsets", "content_hash"])
+def test_a_snapshot_with_a_part_missing_is_refused(missing):
+    plain = to_plain(snapshot())
+    del plain[missing]
+    with pytest.raises(SnapshotInvalid):
+        from_plain(plain)
+
+
+@pytest.mark.parametrize(("odds", "expected"), [(0.0, 0.5), (1e300, 1.0), (-1e300, 0.0)])
+def test_the_probability_of_any_log_odds_is_safe(odds, expected):
+    assert probability(odds) == pytest.approx(expected)
