@@ -1,0 +1,52 @@
+"""Reading a stretch of topics: committed records from one place to another, and no further."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Any
+
+from streams.broker.topics import CATALOGUE, Topic, name_of
+from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer, TopicPartition
+
+Offsets = dict["TopicPartition", int]
+
+POLL_MS = 200
+MOST_RECORDS = 1_000  # at a time: the loop stays free for others
+
+
+def partitions_of(settings: Settings, topics: Iterable[Topic]) -> list["TopicPartition"]:
+    """All partitions that topics have by the catalogue."""
+    from aiokafka import TopicPartition
+
+    counts = {spec.topic: spec.partitions(settings.topics) for spec in CATALOGUE}
+    return [
+        TopicPartition(name_of(topic, settings.topics), number) for topic in topics for number in range(counts[topic])
+    ]
+
+
+async def places_at(consumer: "AIOKafkaConsumer", partitions: list["TopicPartition"], since: float | None) -> Offsets:
+    """The first offset of each partition from `since` on, in seconds since the epoch; None: from the beginning."""
+    if since is None:
+        return dict(await consumer.beginning_offsets(partitions))
+    found = await consumer.offsets_for_times(dict.fromkeys(partitions, max(0, int(since * 1000))))
+    ends = await consumer.end_offsets(partitions)
+    return {each: ends[each] if found[each] is None else found[each].offset for each in partitions}
+
+
+async def stretch(consumer: "AIOKafkaConsumer", starts: Offsets, ends: Offsets) -> AsyncIterator[list[Any]]:
+    """The records from `starts` up to but without `ends`, a list from one partition at a time."""
+    waiting = {each for each in ends if starts[each] < ends[each]}
+    if not waiting:
+        return
+    consumer.assign(sorted(waiting))
+    for partition in waiting:
+        consumer.seek(partition, starts[partition])
+    while waiting:
+        for partition, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)).items():
+            if partition in waiting:
+                yield [record for record in records if record.offset < ends[partition]]
+        # By position, not by record: the last places of a stretch may be transaction markers.
+        done = {each for each in waiting if await consumer.position(each) >= ends[each]}
+        consumer.pause(*done)
+        waiting -= done
