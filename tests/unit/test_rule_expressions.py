@@ -130,6 +130,10 @@ def test_arithmetic_keeps_its_usual_order() -> None:
     assert holds("10 - 4 - 3 == 3 and 2 + 3 * 4 == 14 and -2 + 5 == 3 and 8 / 4 / 2 == 1")
 
 
+def test_parentheses_group_arithmetic() -> None:
+    assert holds("10 - (4 - 3) == 9 and (2 + 3) * 4 == 20 and -(2 + 3) == -5 and 8 / (4 / 2) == 4")
+
+
 def test_the_right_side_is_not_evaluated_once_the_left_has_settled_it() -> None:
     assert not holds("card_count_10m > 0 and amount / card_count_10m > 5", card_count_10m=0)
 
@@ -267,6 +271,10 @@ def test_nesting_is_refused_one_deeper_than_the_limit(before: str, inner: str, a
 def test_thousands_of_openings_are_an_error_and_no_recursion(before: str) -> None:
     line, column, message = fault(before * (MAX_LENGTH // len(before)))
     assert (line, column, message) == (1, MAX_DEPTH * len(before) + 1, f"nested more than {MAX_DEPTH} deep")
+
+
+def test_parentheses_side_by_side_are_not_nested() -> None:
+    assert holds(" and ".join(["(1 < 2)"] * (MAX_DEPTH + 1)))
 
 
 def test_a_chain_of_sums_is_refused_at_the_depth_limit() -> None:
