@@ -15,9 +15,7 @@ from models.sample import Sample
 from models.snapshot import BOUND, Column, Probe, Snapshot, content_hash
 
 LEARNING_RATE = 0.1
-FIRST_SQUARES = (
-    1.0  # AdaGrad's epsilon: one wholly wrong label one deviation out; else a rare column's first step is full
-)
+FIRST_SQUARES = 1.0  # AdaGrad's epsilon. Were it tiny, the first step of a rarely moved column would be a full one
 AVERAGED_LABELS = 10_000
 _AVERAGE_EVERY = 32
 _FRAUDS_TO_BEND = 100

@@ -108,10 +108,11 @@ class Profile:
         self._remember(moment, amount, id_hash, fingerprint)
 
     def note_stand_in(self, at: float, amount_minor: int) -> None:
-        """Count an approval that rules gave in the model's place; a new UTC day starts from nothing."""
+        """Count an approval that rules gave in the model's place. A new UTC day starts from nothing.
+
+        A late event draws on the allowance of today, never on one that is over.
+        """
         day = min(max(int(at), 0), _MAX_TIME) // SECONDS_PER_DAY
-        if day < self.stand_in_day:
-            day = self.stand_in_day  # a late event draws on today's allowance, never on one that is over
         if day > self.stand_in_day:
             self.stand_in_day, self.stand_in_count, self.stand_in_sum = day, 0, 0
         self.stand_in_count = min(self.stand_in_count + 1, 2**16 - 1)

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.evaluation import auc, average_precision, card_precision, handbook_quality, handbook_test_rows, quality
@@ -18,6 +18,7 @@ def columns(pairs):
     return np.array([is_fraud for is_fraud, _ in pairs]), np.array([probability for _, probability in pairs])
 
 
+@settings(deadline=None)
 @given(scored)
 def test_auc_is_the_chance_that_a_fraud_scores_higher(pairs):
     frauds = [p for is_fraud, p in pairs if is_fraud]
@@ -27,6 +28,7 @@ def test_auc_is_the_chance_that_a_fraud_scores_higher(pairs):
     assert auc(*columns(pairs)) == pytest.approx(expected, nan_ok=True)
 
 
+@settings(deadline=None)
 @given(scored)
 def test_average_precision_is_precision_times_the_recall_gained(pairs):
     total = sum(is_fraud for is_fraud, _ in pairs)

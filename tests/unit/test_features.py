@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.currency import minor_per_major
@@ -86,6 +86,7 @@ def test_the_oldest_day_of_a_window_counts_by_the_part_still_inside():
     assert named(at=NOON + DAY, profile=profile)["card_count_7d"] == 1.0
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 100), min_size=31, max_size=31), st.integers(-5, 40), st.integers(0, DAY - 1))
 def test_a_rolling_window_equals_a_sum_over_its_days(buckets, later, second):
     newest = 20_000
@@ -150,6 +151,7 @@ moments = st.floats(0, 4_102_444_800)
 amounts = st.integers(1, 10**12)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(moments, amounts), max_size=40),
     st.lists(st.tuples(moments, st.booleans()), max_size=20),

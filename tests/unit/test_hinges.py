@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.features import FEATURES
@@ -25,6 +25,7 @@ def test_a_row_becomes_its_compressed_values_and_what_exceeds_each_knot():
     assert hinges.owners.tolist() == [0, 1, 0, 0]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(values, values), min_size=1, max_size=5), st.lists(st.floats(-30, 30), max_size=5))
 def test_many_rows_expand_as_each_alone(rows, knots):
     hinges = Hinges(names=NAMES, knots=((), tuple(knots)))

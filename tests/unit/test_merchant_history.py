@@ -4,7 +4,7 @@ import json
 from functools import reduce
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.merchant_history import HISTORY_DAYS, RECENT, MerchantHistory, MerchantHistoryMalformed, learn
@@ -24,6 +24,7 @@ def run_of(learnt: list[tuple[float, bool]]) -> list[float]:
     return [at for at, is_fraud in learnt if is_fraud and at > last_legitimate]
 
 
+@settings(deadline=None)
 @given(st.lists(labels, min_size=1, max_size=60))
 def test_what_is_known_of_a_merchant_does_not_depend_on_the_order_of_labels(learnt):
     history = history_of(*learnt)
@@ -32,6 +33,7 @@ def test_what_is_known_of_a_merchant_does_not_depend_on_the_order_of_labels(lear
     assert history.last_legitimate_at == max((at for at, is_fraud in learnt if not is_fraud), default=None)
 
 
+@settings(deadline=None)
 @given(st.lists(labels, min_size=1, max_size=60))
 def test_daily_counts_equal_a_count_over_the_labels_in_order(learnt):
     history = history_of(*sorted(learnt))
@@ -40,6 +42,7 @@ def test_daily_counts_equal_a_count_over_the_labels_in_order(learnt):
         assert (history.labelled[index], history.fraud[index]) == (len(day), sum(day))
 
 
+@settings(deadline=None)
 @given(st.lists(labels, max_size=60))
 def test_the_run_of_fraud_is_exact_for_labels_in_order(learnt):
     run = run_of(learnt)
@@ -47,6 +50,7 @@ def test_the_run_of_fraud_is_exact_for_labels_in_order(learnt):
     assert (history.fraud_run, history.run_since) == (len(run), min(run, default=None))
 
 
+@settings(deadline=None)
 @given(st.lists(labels, max_size=RECENT))
 def test_the_run_of_fraud_is_exact_in_any_order_while_all_labels_are_remembered(learnt):
     run = run_of(learnt)
@@ -54,6 +58,7 @@ def test_the_run_of_fraud_is_exact_in_any_order_while_all_labels_are_remembered(
     assert (history.fraud_run, history.run_since) == (len(run), min(run, default=None))
 
 
+@settings(deadline=None)
 @given(st.lists(labels, max_size=60))
 def test_a_run_is_empty_or_has_a_beginning_after_the_last_legitimate_label(learnt):
     history = history_of(*learnt)
@@ -61,6 +66,7 @@ def test_a_run_is_empty_or_has_a_beginning_after_the_last_legitimate_label(learn
     assert history.run_since is None or history.run_since > (history.last_legitimate_at or 0)
 
 
+@settings(deadline=None)
 @given(st.lists(labels, max_size=30))
 def test_a_history_survives_json(learnt):
     history = history_of(*learnt)

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.features import activity
@@ -32,6 +32,7 @@ def profile_of(*seen: tuple[int, int, int, int]) -> Profile:
     return profile
 
 
+@settings(deadline=None)
 @given(st.lists(events | near_events, max_size=60), st.lists(st.tuples(moments, amounts), max_size=5))
 def test_a_packed_profile_comes_back_bit_by_bit_the_same(seen, stand_ins):
     profile = profile_of(*seen)
@@ -69,6 +70,7 @@ def test_statistics_that_are_not_finite_are_refused():
         unpack(pack(profile))
 
 
+@settings(deadline=None)
 @given(st.lists(events | near_events, min_size=1, max_size=80))
 def test_memory_and_numbers_stay_bounded_whatever_comes(seen):
     profile = profile_of(*seen)
@@ -78,6 +80,7 @@ def test_memory_and_numbers_stay_bounded_whatever_comes(seen):
     assert profile.last_seen == max(at for at, *_ in seen)
 
 
+@settings(deadline=None)
 @given(st.lists(near_events, max_size=RING_SIZE), st.integers(0, 2 * DAY))
 def test_velocities_equal_a_count_over_all_events(seen, later):
     now = NOON + later
@@ -115,6 +118,7 @@ def test_buckets_move_on_with_the_days():
     assert profile.counts[:5] == [1, 0, 0, 1, 0]
 
 
+@settings(deadline=None)
 @given(st.lists(near_events, max_size=RING_SIZE - 1), near_events)
 def test_the_transaction_just_observed_is_found_again(seen, last):
     profile = profile_of(*(event for event in seen if event[2] != last[2]), last)
