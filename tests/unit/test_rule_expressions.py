@@ -119,9 +119,15 @@ def test_names_lists_and_both_quotes_are_understood() -> None:
     assert holds('pan_token in denied and not pan_token in nobody and card_count_1d in counts and currency == "EUR"')
 
 
+def test_a_list_may_hold_negative_numbers() -> None:
+    assert holds("amount_z in [-1, 2.5]", amount_z=-1.0)
+    assert not holds("amount_z in [-1]", amount_z=1.0)
+
+
 def test_and_binds_tighter_than_or_and_not_tighter_than_and() -> None:
     assert holds("true or true and false")
     assert not holds("(true or true) and false")
+    assert not holds("true and false or false")
     assert holds("not false and true")
     assert not holds("not (false or true)")
 

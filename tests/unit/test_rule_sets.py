@@ -192,6 +192,7 @@ def test_all_problems_are_reported_in_the_order_of_the_text() -> None:
         (HEAD + "rule = [5]", "3:8: each rule is a table that begins with [[rule]]"),
         (HEAD + "lists = 5\n" + rule("a", "true"), "3:9: lists is a table: [lists], then name = [values]"),
         (HEAD + "rule = [{id = 'a', if = 'tru', outcome = 'block', reason = 'NEW_CARD'}]", "3:26: unknown name 'tru'"),
+        (HEAD + "[lists]\nx = [1, nan]\n" + rule("a", "true"), "4:9: 'x' holds texts or numbers only"),
         (HEAD + "x = [", "3:6: Invalid value"),
         (HEAD + "x = = 1", "3:5: Invalid value"),
         (HEAD + "a." * 300_000 + "b = 1", "3:1: a key of more than 32 parts"),

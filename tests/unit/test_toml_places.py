@@ -70,6 +70,7 @@ def test_a_key_is_found_or_else_the_table_around_it(path: tuple[str | int, ...],
         ("x = '''\na\nbc'''", (2, 2), (3, 2)),
         ('x = """\na \\\n   b"""', (1, 3), (3, 4)),
         ('x = """a""b"""', (1, 4), (1, 11)),
+        ('y = """a"""""\nx = "ab"', (1, 2), (2, 7)),
         ("y = 1\r\nx = '''\r\na\r\nb'''", (2, 1), (4, 1)),
     ],
 )
