@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
-from models.daily import SECONDS_PER_DAY, advanced
+from models.daily import SECONDS_PER_DAY, advanced, day_of
 
 HISTORY_DAYS = 45
 RECENT = 8
@@ -71,42 +71,54 @@ class MerchantHistory:
 def learn(history: MerchantHistory, at: float, *, is_fraud: bool) -> MerchantHistory:
     """The history with one more label, of a transaction at `at`. Labels may come in any order of transaction time."""
     recent = tuple(sorted((*history.recent, (at, is_fraud)))[-RECENT:])
-    return replace(
-        _counted(history, at, is_fraud=is_fraud),
-        **(_fraud_learnt(history, at) if is_fraud else _legitimate_learnt(history, at, recent)),
+    newest_day, labelled, fraud = _counted(history, at, is_fraud=is_fraud)
+    run = _run_with_fraud(history, at) if is_fraud else _run_with_legitimate(history, at, recent)
+    return MerchantHistory(
+        newest_day=newest_day,
+        labelled=labelled,
+        fraud=fraud,
+        fraud_run=run[0],
+        run_since=run[1],
+        last_legitimate_at=history.last_legitimate_at if is_fraud else _later(history.last_legitimate_at, at),
+        last_fraud_at=_later(history.last_fraud_at, at) if is_fraud else history.last_fraud_at,
         recent=recent,
     )
 
 
-def _counted(history: MerchantHistory, at: float, *, is_fraud: bool) -> MerchantHistory:
-    day = int(at // SECONDS_PER_DAY)
+def _counted(history: MerchantHistory, at: float, *, is_fraud: bool) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """The newest day and both rows of buckets with this label in them; one older than all buckets is not counted."""
+    day = day_of(at)
     newest = max(history.newest_day, day)
     labelled = advanced(list(history.labelled), newest - history.newest_day)
     fraud = advanced(list(history.fraud), newest - history.newest_day)
     if newest - day < HISTORY_DAYS:
         labelled[newest - day] += 1
         fraud[newest - day] += is_fraud
-    return replace(history, newest_day=newest, labelled=tuple(labelled), fraud=tuple(fraud))
+    return newest, tuple(labelled), tuple(fraud)
 
 
-def _fraud_learnt(history: MerchantHistory, at: float) -> dict[str, Any]:
-    last_fraud_at = at if history.last_fraud_at is None else max(history.last_fraud_at, at)
+def _run_with_fraud(history: MerchantHistory, at: float) -> tuple[int, float | None]:
+    """Length and beginning of the run; a fraud from before the last legitimate transaction is not part of it."""
     if history.last_legitimate_at is not None and at <= history.last_legitimate_at:
-        return {"last_fraud_at": last_fraud_at}
-    since = at if history.run_since is None else min(history.run_since, at)
-    return {"last_fraud_at": last_fraud_at, "fraud_run": history.fraud_run + 1, "run_since": since}
+        return history.fraud_run, history.run_since
+    return history.fraud_run + 1, at if history.run_since is None else min(history.run_since, at)
 
 
-def _legitimate_learnt(history: MerchantHistory, at: float, recent: tuple[tuple[float, bool], ...]) -> dict[str, Any]:
+def _run_with_legitimate(
+    history: MerchantHistory, at: float, recent: tuple[tuple[float, bool], ...]
+) -> tuple[int, float | None]:
     """A legitimate label ends the run, but one from before the run leaves it, and one from within keeps its end.
 
     Of a run longer than `recent` only the remembered end is kept when the label falls inside.
     """
-    last = at if history.last_legitimate_at is None else max(history.last_legitimate_at, at)
     if history.run_since is None or at < history.run_since:
-        return {"last_legitimate_at": last}
+        return history.fraud_run, history.run_since
     run = [moment for moment, is_fraud in recent if is_fraud and moment > at]
-    return {"last_legitimate_at": last, "fraud_run": len(run), "run_since": min(run, default=None)}
+    return len(run), min(run, default=None)
+
+
+def _later(known: float | None, at: float) -> float:
+    return at if known is None else max(known, at)
 
 
 def _buckets(values: list[int]) -> tuple[int, ...]:

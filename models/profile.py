@@ -5,8 +5,8 @@ changed and packed once per transaction, and copying it on each change would dou
 """
 
 import math
+import struct
 from functools import cache
-from struct import Struct
 
 from models.daily import SECONDS_PER_DAY, advanced
 
@@ -178,8 +178,17 @@ class Profile:
 
 
 def pack(profile: Profile) -> bytes:
-    """Bytes of this layout: version, width, ring length, then the columns; 239 bytes and 24 for each ring entry."""
-    wide = max(profile.sums) >= 2**32 or max(profile.counts) >= 2**8 or max(profile.big_counts) >= 2**8
+    """Bytes of this layout: version, width, ring length, then the columns; 239 bytes and 24 for each ring entry.
+
+    A card whose days do not fit the narrow columns takes wide ones.
+    """
+    try:
+        return _packed(profile, wide=False)
+    except struct.error:
+        return _packed(profile, wide=True)
+
+
+def _packed(profile: Profile, *, wide: bool) -> bytes:
     length = len(profile.ring_times)
     return _layout(wide, length).pack(
         _VERSION,
@@ -233,13 +242,13 @@ _RING = _BIGS + PEAK_DAYS
 
 
 @cache
-def _layout(wide: bool, length: int) -> Struct:  # noqa: FBT001 - a cache key
+def _layout(wide: bool, length: int) -> struct.Struct:  # noqa: FBT001 - a cache key
     count, total = "HQ" if wide else "BI"
     buckets = f"{BUCKET_DAYS}{count}{BUCKET_DAYS}{total}{PEAK_DAYS}H{PEAK_DAYS}{count}"
-    return Struct(f"<B?BIIddHHQ{buckets}{length}I{length}Q{length}Q{length}I")
+    return struct.Struct(f"<B?BIIddHHQ{buckets}{length}I{length}Q{length}Q{length}I")
 
 
-def _checked(data: bytes) -> Struct:
+def _checked(data: bytes) -> struct.Struct:
     if len(data) < 3 or data[0] != _VERSION or data[1] > 1 or data[2] > RING_SIZE:
         raise ProfileCorrupt(f"no profile of version {_VERSION}: begins with {data[:3].hex() or 'nothing'}")
     layout = _layout(bool(data[1]), data[2])
