@@ -6,6 +6,9 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
+from itertools import islice, pairwise
+from math import exp
+from statistics import median
 
 import msgspec
 import pytest
@@ -14,10 +17,12 @@ from hypothesis import strategies as st
 from support.simulated import SMALL, first, honest, month
 
 from models.simulator.chance import Weighted, seeded
+from models.simulator.holder import STEADINESS, Holder
 from models.simulator.policy import FraudShares, TrafficPolicy
 from models.simulator.population import populate
 from models.simulator.rhythm import DAY, HOUR, NIGHT_OWL, OFFICE, WEEK
 from models.simulator.traffic import honest_per_day
+from models.simulator.world import World
 from models.transaction import Channel, Transaction
 
 LIKE_A_CARD_NUMBER = re.compile(r"[0-9](?:[ -]?[0-9]){12}")
@@ -127,6 +132,30 @@ def test_cards_are_faithful_to_few_merchants() -> None:
         if seen.total() > 60
     ]
     assert 0.4 < sum(shares) / len(shares) < 0.8
+
+
+def test_of_two_favourites_of_a_kind_the_first_is_much_preferred() -> None:
+    ratios = []
+    for card in populate(SMALL).cards[:300]:
+        shops = defaultdict(list)
+        for shop, (before, up_to) in zip(
+            card.favourites.things, pairwise((0.0, *card.favourites.cumulative)), strict=True
+        ):
+            shops[shop.category.mcc, shop.online].append(up_to - before)
+        ratios += [weights[1] / weights[0] for weights in shops.values() if len(weights) > 1]
+    assert 0.3 < median(ratios) < 0.6
+
+
+def test_holders_treat_themselves_now_and_then() -> None:
+    world = World.of(SMALL, populate(SMALL))
+    treats = paid = 0
+    for number in range(200):
+        for _, payment in islice(Holder(world, number).purchases(), 100):
+            spread = STEADINESS * payment.merchant.category.sigma
+            far_above = payment.card.usual_minor(payment.merchant) * exp(3.5 * spread)
+            treats += payment.amount_minor > far_above + 1.0
+            paid += 1
+    assert 0.0015 < treats / paid < 0.006
 
 
 def test_travellers_pay_in_one_country_and_come_home() -> None:
