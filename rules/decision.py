@@ -40,6 +40,7 @@ class FallbackReason(StrEnum):
     CIRCUIT_OPEN = "CIRCUIT_OPEN"
     FORCED = "FORCED"  # an operator said so
     FEATURE_MISSING = "FEATURE_MISSING"
+    RULES_FAILED = "RULES_FAILED"  # rules could not be evaluated, and hard rules must hold over the model
 
 
 class ReasonCode(StrEnum):

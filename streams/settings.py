@@ -37,7 +37,7 @@ class BrokerSettings:
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
     sasl_username: str = ""
-    sasl_password: str = ""
+    sasl_password: str = field(default="", repr=False)
     ssl_cafile: str = ""  # PEM; empty: the system's
     ssl_certfile: str = ""  # PEM, for mutual TLS
     ssl_keyfile: str = ""
@@ -73,13 +73,19 @@ class LaneSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadlineSettings:
-    """By when a decision must be out, and when the model is not asked any more."""
+    """By when a decision must be out, and when the model is not asked any more. Raises ValueError for neither."""
 
     deadline_ms: Milliseconds = 300  # from the broker's timestamp to the decision
     reserve_ms: Annotated[int, Meta(ge=0)] = 50  # older than deadline less reserve: decided by rules at once
     lag_enter: Count = 5000  # records behind the end of the partition at which the lane goes by rules
     lag_leave: Annotated[int, Meta(ge=0)] = 500
     lag_dwell_seconds: Seconds = 2.0
+
+    def __post_init__(self) -> None:
+        if self.reserve_ms >= self.deadline_ms:
+            raise ValueError("reserve_ms must be below deadline_ms, or the model is never asked")
+        if self.lag_leave >= self.lag_enter:
+            raise ValueError("lag_leave must be below lag_enter, or a lane is behind and not by turns")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +110,6 @@ class LearnerSettings:
     least_frauds: Count = 10
     keep_days: Annotated[float, Meta(ge=0)] = 30.0  # after maturity an example is kept for labels that come late
     most_examples: Count = 500_000  # held in memory, about 0.6 KB each; the oldest go first
-    merchant_window_days: Annotated[float, Meta(gt=0)] = 38.0  # merchants with fraud in it are published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

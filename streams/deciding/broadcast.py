@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 import structlog
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 POLL_MS = 200
 
-Take = Callable[[bytes, bytes | None], None]  # key and value of a compacted record; None is a tombstone
+Take = Callable[[bytes, bytes | None], Awaitable[None] | None]  # key and value; None is a tombstone
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,11 +70,11 @@ class Follower:
         if self._consumer is None:
             return
         for partition, records in (await self._consumer.getmany(timeout_ms=POLL_MS, max_records=500)).items():
-            self._hand_over(partition.topic, records)
+            await self._hand_over(partition.topic, records)
         await asyncio.sleep(0)
 
-    def _hand_over(self, topic: str, records: list[ConsumerRecord]) -> None:
+    async def _hand_over(self, topic: str, records: list[ConsumerRecord]) -> None:
         take = self.takes[topic]
         for record in records:
-            if record.key is not None:
-                take(record.key, record.value)
+            if record.key is not None and (slow := take(record.key, record.value)) is not None:
+                await slow

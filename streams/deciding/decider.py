@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import structlog
 from aiokafka import ConsumerRecord
 
+from models.activity import Activity
 from models.dead_letter import DeadLetterReason
 from models.features import FEATURES, activity, features
 from models.fingerprint import id_hash
@@ -17,16 +19,18 @@ from models.score import Contribution
 from models.transaction import SCHEMA_VERSION, Transaction
 from rules.decision import Decision, FallbackReason, InputPosition, Outcome
 from rules.judgement import Conclusion, Judge, StandInUse
-from rules.ruleset import Verdict
+from rules.ruleset import RuleSet, Verdict
 from rules.sandbox import FORCED_FALLBACKS, TEST_TOKEN_PREFIX, forced_conclusion
 from streams.deciding.batch import Decided, FallbackTally, Outgoing
 from streams.deciding.knowledge import Knowledge
 from streams.deciding.lane_state import LaneState
-from streams.deciding.scorer_link import NotScored, Scored
+from streams.deciding.scorer_child import NotScored, Scored
 from streams.deciding.scoring import Scoring
 from streams.settings import Settings
 from streams.wire.codec import MalformedRecord, content_fingerprint, read_transaction, write_decision
 from streams.wire.dead_letter import dead_letter
+
+log = structlog.get_logger()
 
 SAMPLES = 5
 
@@ -40,7 +44,8 @@ class _Pending:
     profile: Profile
     at: float
     features: list[float]
-    verdict: Verdict | None
+    verdict: Verdict | None  # None where the rules could not be evaluated
+    ruleset_version: str  # of the set that gave the verdict: another may come while the model scores
     why: FallbackReason | None  # already known not to be the model's
     row: int = -1  # in the scored matrix
 
@@ -68,7 +73,17 @@ class Decider:
         self._monotonic = monotonic
 
     async def decide(self, lane: LaneState, records: Sequence[ConsumerRecord]) -> Decided:
-        """Decide every record of one partition's batch, in order: a decision, a dead letter or a known duplicate."""
+        """Decide every record of one partition's batch, in order: a decision, a dead letter or a known duplicate.
+
+        What it raises leaves the lane's profiles as they were.
+        """
+        try:
+            return await self._decide(lane, records)
+        except BaseException:
+            lane.profiles.roll_back()
+            raise
+
+    async def _decide(self, lane: LaneState, records: Sequence[ConsumerRecord]) -> Decided:
         decided = Decided()
         behind = lane.gate.is_behind(lane.lag, self._monotonic())
         pending = self._prepare(lane, records, decided, behind=behind)
@@ -119,7 +134,8 @@ class Decider:
             knowledge.merchants.get(transaction.acceptor),
             knowledge.card_frauds.get(transaction.pan_token),
         )
-        verdict = knowledge.ruleset.judge(transaction, row, activity(at, profile))
+        ruleset = knowledge.ruleset
+        verdict = _verdict(ruleset, transaction, row, activity(at, profile))
         profile.observe(at, transaction.amount_minor, hashed, content)
         return _Pending(
             record=record,
@@ -128,6 +144,7 @@ class Decider:
             at=at,
             features=row,
             verdict=verdict,
+            ruleset_version=ruleset.ruleset_version,
             why=self._why_not_the_model(transaction, now - record.timestamp / 1000, behind=behind),
         )
 
@@ -171,7 +188,7 @@ class Decider:
             return self._judge.with_score(probability, amount, each.verdict)
         count, sum_minor = each.profile.stand_in_today(each.at)
         used = StandInUse(count=count, sum_minor=sum_minor)
-        return self._judge.without_score(why_not or FallbackReason.APPLICATION_ERROR, amount, each.verdict, used)
+        return self._judge.without_score(why_not or FallbackReason.RULES_FAILED, amount, each.verdict, used)
 
     def _tally(self, each: _Pending, conclusion: Conclusion, age: float, decided: Decided) -> None:
         decided.tallies[conclusion.outcome, conclusion.source] += 1
@@ -209,7 +226,7 @@ class Decider:
             rule_outcome=verdict.outcome if verdict is not None else Outcome.REVIEW,
             expected_cost_minor=conclusion.expected_cost_minor,
             model_version=scored.model_version if by_model and scored is not None else None,
-            ruleset_version=self._knowledge.ruleset.version,
+            ruleset_version=each.ruleset_version,
             settings_version=self._settings_version,
             event_time=transaction.event_time,
             received_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
@@ -224,6 +241,14 @@ class Decider:
             input=InputPosition(topic=record.topic, partition=record.partition, offset=record.offset),
             schema_version=SCHEMA_VERSION,
         )
+
+
+def _verdict(ruleset: RuleSet, transaction: Transaction, row: Sequence[float], recent: Activity) -> Verdict | None:
+    try:
+        return ruleset.judge(transaction, row, recent)
+    except Exception as error:  # noqa: BLE001 - compiled from what somebody wrote: whatever it raises, a payment waits
+        log.error("rules_failed", ruleset_version=ruleset.ruleset_version, error=type(error).__name__)
+        return None
 
 
 def _contributions(scored: Scored, row: int) -> tuple[Contribution, ...]:

@@ -1,6 +1,6 @@
 """What a worker knows beside the transactions: rules in force, merchants under attack, defrauded cards, orders."""
 
-import json
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
@@ -69,23 +69,24 @@ class Knowledge:
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             log.error("card_feedback_unreadable", error=repr(error))
 
-    def take_rules(self, key: bytes, value: bytes | None) -> None:
+    async def take_rules(self, key: bytes, value: bytes | None) -> None:
         """A rule set; the active one is compiled whole and swapped in, or refused whole."""
         if key != ACTIVE or value is None:
             return
         try:
-            self.ruleset = parse_ruleset(value.decode())
+            # In a thread: a set of 900 rules takes seconds to compile, and heartbeats share the loop.
+            self.ruleset = await asyncio.to_thread(parse_ruleset, value.decode())
         except (RuleSetError, UnicodeDecodeError) as error:
-            log.error("ruleset_refused", why=str(error), in_force=self.ruleset.version)
+            log.error("ruleset_refused", why=str(error), in_force=self.ruleset.ruleset_version)
             self._on_ruleset(str(error))
         else:
-            log.info("ruleset_in_force", version=self.ruleset.version)
+            log.info("ruleset_in_force", version=self.ruleset.ruleset_version)
             self._on_ruleset(None)
 
     def take_control(self, key: bytes, value: bytes | None) -> None:
         """The operator's word: `mode` takes the model out of use, `fault` makes it misbehave in a sandbox."""
         try:
-            order = json.loads(value) if value else {}
+            order = orjson.loads(value) if value else {}
             if key == b"mode":
                 self.forced = str(order.get("why") or "forced") if order.get("force") == "rules" else None
             elif key == b"fault":

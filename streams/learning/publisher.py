@@ -8,7 +8,7 @@ import orjson
 from aiokafka import AIOKafkaProducer
 
 from models.learner import Changes, Learner
-from models.merchant_history import MerchantHistory
+from models.merchant_history import HISTORY_DAYS, MerchantHistory
 from models.snapshot import Snapshot, to_plain
 from streams.broker.clients import connection
 from streams.broker.topics import Topic, name_of
@@ -70,7 +70,8 @@ class Publisher:
             sent += await self._acceptor(acceptor, learner.merchants[acceptor], now)
             await self._settle(sent)
         for card in sorted(changes.cards):
-            value = orjson.dumps({"fraud_at": learner.card_fraud_at[card]})
+            fraud_at = learner.card_fraud_at.get(card)
+            value = orjson.dumps({"fraud_at": fraud_at}) if fraud_at is not None else None
             sent.append(await self._send(Topic.CARD_FEEDBACK, card.encode(), value, card_partitions[card]))
             await self._settle(sent)
         for partition, letter in dead_letters:
@@ -86,8 +87,7 @@ class Publisher:
     async def _acceptor(self, acceptor: str, history: MerchantHistory, now: float) -> list["asyncio.Future[object]"]:
         key, value = acceptor.encode(), orjson.dumps(history.to_plain())
         sent = [await self._send(Topic.LEARNER_STATE, key, value, 0)]
-        window = int(self._settings.learner.merchant_window_days)
-        if history.has_fraud(now, window):
+        if history.has_fraud(now, HISTORY_DAYS):
             self._risky.add(acceptor)
             sent.append(await self._send(Topic.MERCHANT_RISK, key, value, 0))
         elif acceptor in self._risky:

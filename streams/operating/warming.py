@@ -1,0 +1,58 @@
+"""Hands a warm-up over to workers and learner: everything they would have kept, on the topics where they look."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from aiokafka.partitioner import DefaultPartitioner
+
+from models.learner import Changes, Learner
+from models.profile import pack
+from models.warm_up import WarmUp
+from streams.broker.clients import sender
+from streams.broker.topics import Topic, name_of
+from streams.learning.publisher import Publisher
+from streams.settings import Settings
+
+IN_FLIGHT = 1000
+
+
+async def hand_over(settings: Settings, warm_up: WarmUp, *, now: float) -> str:
+    """Publish profiles, histories, known frauds and the model; returns its version. `now` is the data's own time.
+
+    Cards go where Kafka's default partitioner puts their transactions. Call while neither worker nor learner runs.
+    """
+    await _profiles(settings, warm_up)
+    partitions = list(range(settings.topics.partitions))
+    place = DefaultPartitioner()
+    learner = Learner(warm_up.model, merchants=warm_up.merchants, card_fraud_at=warm_up.card_fraud_at)
+    snapshot = warm_up.model.snapshot(label_offsets={"next": {}, "oldest": {}, "early": {}, "frontier": now})
+    publisher = Publisher(settings, clock=lambda: datetime.now(UTC))
+    await publisher.start()
+    try:
+        await publisher.publish(
+            learner,
+            snapshot,
+            Changes(acceptors=set(learner.merchants), cards=set(learner.card_fraud_at)),
+            now=now,
+            dead_letters=[],
+            card_partitions={card: place(card.encode(), partitions, partitions) for card in learner.card_fraud_at},
+        )
+    finally:
+        await publisher.stop()
+    return snapshot.model_version
+
+
+async def _profiles(settings: Settings, warm_up: WarmUp) -> None:
+    topic = name_of(Topic.PROFILES, settings.topics)
+    producer = sender(settings.broker, linger_ms=5, max_batch_size=131_072)
+    await producer.start()
+    try:
+        sent = []
+        for card, profile in warm_up.profiles.items():
+            sent.append(await producer.send(topic, key=card.encode(), value=pack(profile)))
+            if len(sent) >= IN_FLIGHT:
+                await asyncio.gather(*sent)
+                sent.clear()
+        await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
