@@ -95,7 +95,9 @@ def handbook_test_rows(seconds: Anything, card: Anything, is_fraud: Anything, *,
 
 
 def quality(seconds: Anything, card: Anything, is_fraud: Anything, probability: Anything, *, k: int = 100) -> Quality:
-    """All measures on the rows given."""
+    """All measures on the rows given. Raises ValueError for NaN: rows nobody scored are the caller's to leave out."""
+    if np.isnan(np.asarray(probability, dtype=float)).any():
+        raise ValueError("some rows have no probability")
     fraud = np.asarray(is_fraud, dtype=bool)
     return Quality(
         transactions=fraud.size,

@@ -97,3 +97,8 @@ def test_quality_without_fraud_has_no_meaning():
     told = quality(np.zeros(2), np.arange(2), np.zeros(2), np.array([0.1, 0.2]))
     assert math.isnan(told.auc)
     assert math.isnan(told.average_precision)
+
+
+def test_rows_without_a_probability_are_refused():
+    with pytest.raises(ValueError, match="no probability"):
+        quality(np.zeros(2), np.arange(2), np.array([0, 1]), np.array([0.1, np.nan]))
