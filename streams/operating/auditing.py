@@ -19,10 +19,12 @@ from streams.wire.dead_letter import NotADeadLetter, read_dead_letter
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, TopicPartition
+    from aiokafka.admin import AIOKafkaAdminClient
 
 LOOK_BACK_SECONDS = 3600.0  # before the range: a repeat in it may be of a payment decided before it
 SKEW_SECONDS = 60.0  # decisions carry their worker's time, transactions the broker's
 LOOK_AGAIN_SECONDS = 0.2
+COORDINATOR_SECONDS = 15.0  # a cluster that never had a group makes its topic for them when first asked
 
 Progress = Callable[[int, int], None]  # records read, and how many there are
 
@@ -160,12 +162,25 @@ async def _committed(settings: Settings, ends: Offsets, wait_seconds: float) -> 
     try:
         give_up_at = time.monotonic() + wait_seconds
         while True:
-            group = f"{settings.app}-{settings.topics.prefix}lanes"
-            found = await client.list_consumer_group_offsets(group, partitions=list(ends))
-            committed = {each: place.offset for each, place in found.items() if place.offset >= 0}
+            committed = await _group_offsets(client, f"{settings.app}-{settings.topics.prefix}lanes", list(ends))
             behind = any(committed.get(each, 0) < end for each, end in ends.items())
             if not behind or time.monotonic() >= give_up_at:
                 return committed
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
     finally:
         await client.close()
+
+
+async def _group_offsets(client: "AIOKafkaAdminClient", group: str, partitions: list["TopicPartition"]) -> Offsets:
+    from aiokafka.errors import KafkaError
+
+    give_up_at = time.monotonic() + COORDINATOR_SECONDS
+    while True:
+        try:
+            found = await client.list_consumer_group_offsets(group, partitions=partitions)
+        except KafkaError as error:
+            if not error.retriable or time.monotonic() >= give_up_at:
+                raise
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        else:
+            return {each: place.offset for each, place in found.items() if place.offset >= 0}

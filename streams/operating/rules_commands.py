@@ -1,5 +1,6 @@
-"""`holdfast rules check|show`: what a rule set says, or what is wrong with it and where."""
+"""`holdfast rules check|show|push`: what a rule set says, or what is wrong with it and where; putting it into force."""
 
+import asyncio
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,10 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from rules.ruleset import Problem, Rule, RuleSet, RuleSetError, parse_ruleset
+from streams.operating.context import settings_of
 
 REFUSED = 1
 
-app = typer.Typer(help="Rule sets: check a change, show what is in force.", no_args_is_help=True)
+app = typer.Typer(help="Rule sets: check a change, show what it says, put it into force.", no_args_is_help=True)
 
 RuleFile = typer.Argument(exists=True, dir_okay=False, readable=True, help="A rule set in TOML; see docs/rules.md.")
 
@@ -37,6 +39,16 @@ def show(
         typer.echo(orjson.dumps(_plain(ruleset), option=orjson.OPT_INDENT_2))
     else:
         _print_table(ruleset)
+
+
+@app.command()
+def push(ctx: typer.Context, file: Annotated[Path, RuleFile]) -> None:
+    """Check a rule set and put it into force: workers take it without a restart. Exit 1 where it has a fault."""
+    from streams.operating.rules_pushing import push_ruleset
+
+    ruleset = _parsed(file)
+    asyncio.run(push_ruleset(settings_of(ctx), _text(file), ruleset.ruleset_version))
+    typer.echo(ruleset.ruleset_version)
 
 
 def shipped_rules() -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from streams.broker.topic_admin import Finding
 
 WRONG = 1
+APPEAR_SECONDS = 5.0  # a created topic takes a moment to be seen; one that was refused never is
+LOOK_AGAIN_SECONDS = 0.1
 
 app = typer.Typer(help="The topics: create what is missing, check what is there.", no_args_is_help=True)
 
@@ -42,9 +45,13 @@ async def _created(settings: Settings) -> tuple[list[str], list["Finding"]]:
     from streams.broker.topic_admin import TopicsWrong, check_topics, create_topics
 
     try:
-        return await create_topics(settings), []
+        asked_for = await create_topics(settings)
     except TopicsWrong:
         return [], await check_topics(settings)
+    give_up_at = time.monotonic() + APPEAR_SECONDS
+    while (findings := await check_topics(settings)) and time.monotonic() < give_up_at:
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    return [name for name in asked_for if name not in {finding.topic for finding in findings}], findings
 
 
 def _tell(settings: Settings, created: list[str], findings: list["Finding"], *, as_json: bool) -> None:

@@ -1,0 +1,103 @@
+"""Decisions and alerts as people read them in a terminal."""
+
+from datetime import datetime
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from models.alert import Alert, AlertStatus, Severity
+from models.currency import minor_per_major
+from rules.decision import Decision, Outcome
+
+OUTCOME_STYLES = {Outcome.APPROVE: "bold green", Outcome.REVIEW: "bold yellow", Outcome.BLOCK: "bold red"}
+_STATUS_STYLES = {
+    AlertStatus.OPEN: "bold red",
+    AlertStatus.UPDATE: "bold yellow",
+    AlertStatus.RESOLVED: "bold green",
+}
+_SEVERITY_STYLES = {Severity.CRITICAL: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
+
+
+def money(amount_minor: int, currency: str) -> str:
+    """An amount in its currency.
+
+    >>> money(123456, "EUR"), money(1200, "JPY")
+    ('1,234.56 EUR', '1,200 JPY')
+    """
+    unit = minor_per_major(currency)
+    digits = len(str(unit)) - 1
+    whole, rest = divmod(amount_minor, unit)
+    return f"{whole:,}" + (f".{rest:0{digits}d}" if digits else "") + f" {currency}"
+
+
+def decision_line(decision: Decision) -> Text:
+    """One line: when, what, how much, who decided, why, how fast."""
+    return Text.assemble(
+        (_clock(decision.decided_at), "dim"),
+        "  ",
+        (f"{decision.outcome:<7}", OUTCOME_STYLES[decision.outcome]),
+        f"{money(decision.amount_minor, decision.currency):>18}",
+        f"  {who_decided(decision):<10}",
+        f"  {_why(decision)}",
+        (f"  {decision.age_ms} ms", "bold red" if decision.deadline_missed else "dim"),
+        (f"  {decision.transaction_id}", "dim"),
+    )
+
+
+def who_decided(decision: Decision) -> str:
+    """The source in words."""
+    return decision.decision_source.replace("_", " ")
+
+
+def decision_card(decision: Decision) -> Group:
+    """All that matters about one decision."""
+    facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    facts.add_column(style="dim")
+    facts.add_column(overflow="fold")
+    for name, value in (
+        ("transaction", decision.transaction_id),
+        ("amount", money(decision.amount_minor, decision.currency)),
+        ("decided by", who_decided(decision)),
+        ("model not used", decision.fallback_reason or ""),
+        ("reasons", ", ".join(decision.reason_codes)),
+        ("fraud probability", _share(decision.risk_score)),
+        ("confidence", _share(decision.confidence)),
+        ("rules hit", ", ".join(decision.rule_hits)),
+        ("rules alone", decision.rule_outcome),
+        ("contributions", "\n".join(f"{each.log_odds:+.2f}  {each.feature}" for each in decision.contributions)),
+        ("model", decision.model_version or ""),
+        ("rule set", decision.ruleset_version),
+        ("age", f"{decision.age_ms} ms" + (", deadline missed" if decision.deadline_missed else "")),
+    ):
+        if value:
+            facts.add_row(name, value)
+    return Group(Text(decision.outcome.upper(), style=OUTCOME_STYLES[decision.outcome]), facts)
+
+
+def alert_line(alert: Alert, at: datetime) -> Text:
+    """One line: when, where it stands, how bad, what, since when, how many, how much, what to do."""
+    where = alert.component if alert.partition is None else f"{alert.component} {alert.partition}"
+    return Text.assemble(
+        (_clock(at), "dim"),
+        "  ",
+        (f"{alert.status:<9}", _STATUS_STYLES[alert.status]),
+        (f"{alert.severity:<9}", _SEVERITY_STYLES[alert.severity]),
+        (alert.reason, "bold"),
+        f"  {where}  since {_clock(alert.started_at)}  {alert.count:,} transactions",
+        f"  {alert.amount_minor:,} minor units",
+        (f"  {alert.suggested_action}", "italic"),
+    )
+
+
+def _why(decision: Decision) -> str:
+    reasons = ", ".join(decision.reason_codes)
+    return f"{reasons} ({decision.fallback_reason})" if decision.fallback_reason else reasons
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
