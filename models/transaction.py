@@ -41,11 +41,15 @@ class Transaction:
     merchant_country: Country | None = None
     card_country: Country | None = None
     channel: Channel | None = None
-    pan_entry_mode: Annotated[str, Meta(pattern=r"\A[0-9]{2,3}\Z", description="ISO 8583 DE 22, first part")] | None = None
+    pan_entry_mode: Annotated[str, Meta(pattern=r"\A[0-9]{2,3}\Z", description="ISO 8583 DE 22, first part")] | None = (
+        None
+    )
     device_id: Identifier | None = None
     ip: Annotated[str, Meta(max_length=45)] | None = None
     avs_result: Annotated[str, Meta(pattern=r"\A[A-Z0-9]\Z")] | None = None
-    cvv_result: Annotated[str, Meta(pattern=r"\A[A-Z]\Z", description="M match, N no match, P not processed")] | None = None
+    cvv_result: (
+        Annotated[str, Meta(pattern=r"\A[A-Z]\Z", description="M match, N no match, P not processed")] | None
+    ) = None
     eci: Annotated[str, Meta(pattern=r"\A[0-9]{1,2}\Z", description="electronic commerce indicator")] | None = None
     three_ds_status: Annotated[str, Meta(pattern=r"\A[A-Z]\Z", description="EMV 3-D Secure transStatus")] | None = None
     acquirer_id: Annotated[str, Meta(pattern=r"\A[0-9]{1,11}\Z", description="ISO 8583 DE 32")] | None = None

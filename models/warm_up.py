@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from models.features import LABEL_DELAY, features
 from models.fingerprint import id_hash
-from models.merchant_history import HISTORY_DAYS, MerchantHistory, learn
+from models.learner import Learner
+from models.merchant_history import HISTORY_DAYS, MerchantHistory
 from models.online import OnlineModel
 from models.profile import Profile
 
@@ -40,10 +41,8 @@ class WarmUp:
     """State of a warm-up, open to whoever continues from it."""
 
     def __init__(self, *, model: OnlineModel | None = None, label_delay: float = LABEL_DELAY) -> None:
-        self.model = model or OnlineModel()
+        self.learner = Learner(model)
         self.profiles: dict[str, Profile] = {}
-        self.merchants: dict[str, MerchantHistory] = {}
-        self.card_fraud_at: dict[str, float] = {}
         self._label_delay = label_delay
         self._unlabelled: deque[Scored] = deque()
 
@@ -65,16 +64,16 @@ class WarmUp:
             payment.currency,
             profile,
             self.published(payment.acceptor, payment.at),
-            self.card_fraud_at.get(payment.card),
+            self.learner.card_fraud_at.get(payment.card),
         )
         profile.observe(payment.at, payment.amount_minor, id_hash(payment.transaction_id), payment.fingerprint)
-        scored = Scored(payment, row, self.model.score(row) if score else None)
+        scored = Scored(payment, row, self.learner.model.score(row) if score else None)
         self._unlabelled.append(scored)
         return scored
 
     def published(self, acceptor: str, at: float) -> MerchantHistory | None:
         """The acceptor's history as workers would know it: only where there is fraud in it."""
-        history = self.merchants.get(acceptor)
+        history = self.learner.merchants.get(acceptor)
         return history if history is not None and history.has_fraud(at, HISTORY_DAYS) else None
 
     def learn_until(self, at: float) -> int:
@@ -91,12 +90,13 @@ class WarmUp:
 
     def _learn(self, scored: Scored) -> None:
         payment = scored.payment
-        history = self.merchants.get(payment.acceptor, MerchantHistory())
-        self.merchants[payment.acceptor] = learn(history, payment.at, is_fraud=payment.is_fraud)
-        if payment.is_fraud:
-            known = self.card_fraud_at.get(payment.card, payment.at)
-            self.card_fraud_at[payment.card] = max(known, payment.at)
-        self.model.learn(scored.features, is_fraud=payment.is_fraud)
+        self.learner.learn(
+            scored.features,
+            card=payment.card,
+            acceptor=payment.acceptor,
+            at=payment.at,
+            is_fraud=payment.is_fraud,
+        )
 
 
 def prequential(payments: Iterable[Payment], warm_up: WarmUp, *, score_from: float = float("-inf")) -> Iterator[Scored]:

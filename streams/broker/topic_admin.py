@@ -1,5 +1,6 @@
 """Creating topics, and telling what is wrong with those that exist."""
 
+import asyncio
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -8,6 +9,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from streams.broker.clients import admin
 from streams.broker.topics import CATALOGUE, TopicSpec, name_of
 from streams.settings import Settings
+
+
+LEADERS_SECONDS = 30.0
 
 
 class TopicsWrong(Exception):
@@ -35,6 +39,7 @@ async def create_topics(settings: Settings) -> list[str]:
         specs = [spec for spec in CATALOGUE if name_of(spec.topic, settings.topics) in absent]
         if specs:
             await client.create_topics([_new(spec, settings) for spec in specs], timeout_ms=30_000)
+            await _until_led(client, sorted(absent))
         return sorted(absent)
     finally:
         await client.close()
@@ -54,6 +59,16 @@ async def require_topics(settings: Settings) -> None:
     """Raise TopicsWrong unless every topic is there and as it must be."""
     if findings := await check_topics(settings):
         raise TopicsWrong(_lines(findings))
+
+
+async def _until_led(client: AIOKafkaAdminClient, names: list[str]) -> None:
+    """Wait until each partition has a leader: what is sent before is refused and retried, with a warning each time."""
+    async with asyncio.timeout(LEADERS_SECONDS):
+        while True:
+            described = await client.describe_topics(names)
+            if all(part["leader"] >= 0 for topic in described for part in topic["partitions"] or [{"leader": -1}]):
+                return
+            await asyncio.sleep(0.05)
 
 
 def _lines(findings: list[Finding]) -> str:

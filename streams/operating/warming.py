@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from aiokafka.partitioner import DefaultPartitioner
 
-from models.learner import Changes, Learner
 from models.profile import pack
 from models.warm_up import WarmUp
 from streams.broker.clients import sender
@@ -24,15 +23,15 @@ async def hand_over(settings: Settings, warm_up: WarmUp, *, now: float) -> str:
     await _profiles(settings, warm_up)
     partitions = list(range(settings.topics.partitions))
     place = DefaultPartitioner()
-    learner = Learner(warm_up.model, merchants=warm_up.merchants, card_fraud_at=warm_up.card_fraud_at)
-    snapshot = warm_up.model.snapshot(label_offsets={"next": {}, "oldest": {}, "early": {}, "frontier": now})
+    learner = warm_up.learner
+    snapshot = learner.model.snapshot(label_offsets={"next": {}, "oldest": {}, "early": {}, "frontier": now})
     publisher = Publisher(settings, clock=lambda: datetime.now(UTC))
     await publisher.start()
     try:
         await publisher.publish(
             learner,
             snapshot,
-            Changes(acceptors=set(learner.merchants), cards=set(learner.card_fraud_at)),
+            learner.changes(),
             now=now,
             dead_letters=[],
             card_partitions={card: place(card.encode(), partitions, partitions) for card in learner.card_fraud_at},

@@ -18,9 +18,9 @@ def test_a_label_is_learnt_seven_days_after_its_payment_and_not_before():
     warm_up = WarmUp()
     warm_up.live(payment(0))
     warm_up.live(payment(6.999))
-    assert warm_up.model.labels == 0
+    assert warm_up.learner.model.labels == 0
     warm_up.live(payment(7))
-    assert warm_up.model.labels == 1
+    assert warm_up.learner.model.labels == 1
 
 
 def test_a_fraud_shows_in_features_once_its_label_is_known():
@@ -61,7 +61,7 @@ def test_settling_learns_all_that_remains():
         warm_up.live(payment(day))
     assert warm_up.unlabelled == 5
     assert warm_up.settle() == 5
-    assert (warm_up.unlabelled, warm_up.model.labels) == (0, 5)
+    assert (warm_up.unlabelled, warm_up.learner.model.labels) == (0, 5)
 
 
 def test_scores_are_given_from_the_time_asked_for():
@@ -80,4 +80,4 @@ def test_another_delay_of_labels_can_be_lived_through():
     warm_up = WarmUp(label_delay=DAY)
     warm_up.live(payment(0))
     warm_up.live(payment(1))
-    assert warm_up.model.labels == pytest.approx(1)
+    assert warm_up.learner.model.labels == pytest.approx(1)

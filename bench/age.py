@@ -1,0 +1,155 @@
+"""Age at decision under a steady load: from the broker's timestamp of a transaction to its read-committed receipt.
+
+    python -m bench.age --rate 1000
+
+Everything runs on this machine: embedded Kafka, one worker with a model learnt beforehand, the sender, and this reader.
+"""
+
+import asyncio
+import json
+import os
+import platform
+import tempfile
+import time
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import orjson
+import typer
+from aiokafka import TopicPartition
+from rich.console import Console
+from rich.table import Table
+
+from models.simulator.policy import TrafficPolicy
+from models.simulator.traffic import traffic
+from models.warm_up import Payment, WarmUp
+from streams.broker.clients import reader
+from streams.broker.embedded import EmbeddedKafka
+from streams.broker.topic_admin import create_topics
+from streams.broker.topics import DECISIONS, name_of
+from streams.operating.installation import Plan, running
+from streams.operating.simulating import simulate
+from streams.operating.warming import hand_over
+from streams.settings import Settings, load_settings
+
+WARM_UP_PAYMENTS = 40_000
+POLL_MS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ages:
+    """Milliseconds, of decisions received in the measured stretch."""
+
+    rate: float
+    decisions: int
+    by_model: float  # share
+    p50: float
+    p99: float
+    p999: float
+    largest: float
+    machine: str
+    cores: int
+
+
+def main(
+    rate: Annotated[float, typer.Option(min=1, help="Transactions a second.")] = 1000.0,
+    settle: Annotated[float, typer.Option(min=0, help="Seconds before measuring.")] = 15.0,
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="Seconds measured.")] = 30.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,  # noqa: FBT002
+) -> None:
+    """Measure age at decision at RATE transactions a second, one worker, exactly once, model in the scorer."""
+    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as scratch:
+        ages = asyncio.run(_measure(Path(scratch), rate, settle, seconds))
+    if as_json:
+        typer.echo(json.dumps(asdict(ages)))
+        return
+    table = Table(title=f"Age at decision, {rate:,.0f} transactions a second", show_header=False)
+    for name, value in asdict(ages).items():
+        table.add_row(
+            name, f"{value:,.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
+        )
+    Console().print(table)
+
+
+async def _measure(home: Path, rate: float, settle: float, seconds: float) -> Ages:
+    warm_up = await asyncio.to_thread(_learnt)
+    async with EmbeddedKafka(home / "kafka") as broker:
+        environment = dict(os.environ) | {"HOLDFAST_BROKER": broker.bootstrap}
+        settings = load_settings(None, environment)
+        await create_topics(settings)
+        await hand_over(settings, warm_up, now=datetime.now(UTC).timestamp())
+        plan = Plan(home=home, environment=environment, own_kafka=False)
+        async with running(plan, lambda _part, _what: None):
+            sending = asyncio.create_task(simulate(settings, rate=rate, seconds=settle + seconds + 2.0, react=False))
+            received = await _received(settings, time.monotonic() + settle, seconds)
+            await sending
+    milliseconds = np.array([age for age, _ in received]) * 1000
+    p50, p99, p999 = np.percentile(milliseconds, (50, 99, 99.9)).tolist()
+    return Ages(
+        rate=rate,
+        decisions=len(received),
+        by_model=sum(source == "model" for _, source in received) / len(received),
+        p50=p50,
+        p99=p99,
+        p999=p999,
+        largest=float(milliseconds.max()),
+        machine=platform.processor() or platform.machine(),
+        cores=os.cpu_count() or 0,
+    )
+
+
+def _learnt() -> WarmUp:
+    """A model of ordinary size, so that the scorer has its usual work."""
+    warm_up = WarmUp()
+    policy = replace(TrafficPolicy(), seed=99)
+    for simulated, _ in zip(traffic(policy), range(WARM_UP_PAYMENTS), strict=False):
+        paid = simulated.transaction
+        warm_up.live(
+            Payment(
+                at=paid.event_time.timestamp(),
+                transaction_id=paid.transaction_id,
+                card=paid.pan_token,
+                acceptor=paid.acceptor,
+                amount_minor=paid.amount_minor,
+                currency=paid.currency,
+                is_fraud=simulated.is_fraud,
+            ),
+            score=False,
+        )
+    warm_up.settle()
+    return warm_up
+
+
+async def _received(settings: Settings, begin: float, seconds: float) -> list[tuple[float, str]]:
+    """Age in seconds and decision source of what is received in the stretch that starts at `begin` (monotonic)."""
+    consumer = reader(settings.broker, fetch_max_wait_ms=POLL_MS)
+    await consumer.start()
+    received = []
+    try:
+        partitions = [
+            TopicPartition(name_of(topic, settings.topics), number)
+            for topic in DECISIONS.values()
+            for number in range(settings.topics.partitions)
+        ]
+        consumer.assign(partitions)
+        await consumer.seek_to_end(*partitions)
+        while (now := time.monotonic()) < begin + seconds:
+            polled = await consumer.getmany(timeout_ms=POLL_MS)
+            at = time.time()
+            if now < begin:
+                continue
+            for records in polled.values():
+                for record in records:
+                    decision = orjson.loads(record.value)
+                    sent = datetime.fromisoformat(decision["received_at"]).timestamp()
+                    received.append((at - sent, decision["decision_source"]))
+    finally:
+        await consumer.stop()
+    return received
+
+
+if __name__ == "__main__":
+    typer.run(main)
