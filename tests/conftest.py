@@ -9,7 +9,6 @@ import pytest
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.kafka_launch import KafkaOptions
 
-
 # A deadline in milliseconds tells of a busy machine, not of the code.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")

@@ -10,7 +10,6 @@ from streams.broker.clients import admin
 from streams.broker.topics import CATALOGUE, TopicSpec, name_of
 from streams.settings import Settings
 
-
 LEADERS_SECONDS = 30.0
 
 
