@@ -272,6 +272,8 @@ async def test_an_audit_of_real_traffic_with_bad_records_and_repeats_holds(
     assert told["dead_letters"] == sent.bad_sent > 100
     assert told["duplicates"] == 2
     assert told["decided"] == sent.sent + 1
+    assert sent.blocked > 0
+    assert sent.labels_sent > 0  # in so short a run there are labels only of what was heard to be decided
 
 
 REPEATED = payment("tok_test_approve", transaction_id="repeated", event_time="2026-01-02T03:04:05Z")
@@ -318,15 +320,18 @@ async def test_a_second_decision_is_found(call: Call, settings: Settings, topics
     assert json.loads(audited.stdout)["decided_twice_samples"] == ["twice"]
 
 
-async def test_an_audit_of_the_last_while_counts_only_that(settings: Settings, topics: None) -> None:
-    place = await send_transaction(settings, "early")
-    await send(settings, Topic.APPROVE, decision_of("early", place))
+async def test_an_audit_of_the_last_while_counts_only_that_and_knows_repeats_of_earlier(
+    settings: Settings, topics: None
+) -> None:
+    place = await send(settings, Topic.TRANSACTIONS, REPEATED, key=b"tok_test_approve")
+    await send(settings, Topic.APPROVE, decision_of("repeated", place))
     since = time.time() + 0.1
     await until(lambda: time.time() > since + 0.1)
+    await send(settings, Topic.TRANSACTIONS, REPEATED, key=b"tok_test_approve")
     place = await send_transaction(settings, "late")
     await send(settings, Topic.BLOCK, decision_of("late", place))
     found = (await audit_topics(settings, since=since, wait_seconds=0.0)).ledger
-    assert (found.transactions, found.decided, found.unaccounted) == (1, 1, 0)
+    assert (found.transactions, found.decided, found.duplicates, found.unaccounted) == (2, 1, 1, 0)
 
 
 async def test_a_record_that_is_no_decision_fails_the_audit(call: Call, settings: Settings, topics: None) -> None:
