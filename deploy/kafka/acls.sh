@@ -1,0 +1,70 @@
+#!/bin/sh
+# Least-privilege ACLs: what each process of Holdfast may do on Kafka, and nothing more.
+#
+# Prints the commands; with KAFKA_ACLS it runs them, and running them again changes nothing:
+#     KAFKA_ACLS="kafka-acls.sh --bootstrap-server kafka:9093 --command-config admin.properties" deploy/kafka/acls.sh
+#
+# Principals are holdfast-{admin,worker,learner,producer,consumer,operator}. The names of topics, groups and
+# transactional ids follow HOLDFAST_APP, HOLDFAST_TOPICS_PREFIX and HOLDFAST_TOPICS_PARTITIONS, as in the settings;
+# WORKERS is what the names of all workers (HOLDFAST_INSTANCE) begin with.
+set -eu
+
+app=${HOLDFAST_APP:-holdfast}
+prefix=${HOLDFAST_TOPICS_PREFIX:-}
+partitions=${HOLDFAST_TOPICS_PARTITIONS:-8}
+workers=${WORKERS:-worker-}
+acls=${KAFKA_ACLS:-echo kafka-acls.sh}
+
+inputs="transactions labels"
+decisions="decisions.approve decisions.block decisions.review"
+broadcast="models merchant-risk rules control"
+results="$decisions decisions.revised transactions.DLT alerts"
+everything="$inputs $results $broadcast card-feedback profiles learner-state"
+
+# allow PRINCIPAL "OPERATIONS" "topics": an operation on a topic brings the right to describe it.
+allow() {
+    set -- "$1" "$(options --operation "" "$2")" "$(options --topic "$prefix" "$3")"
+    # shellcheck disable=SC2086
+    $acls --add --allow-principal "User:holdfast-$1" $2 $3
+}
+
+# allow_group PRINCIPAL literal|prefixed NAME
+allow_group() {
+    $acls --add --allow-principal "User:holdfast-$1" --operation Read --resource-pattern-type "$2" --group "$3"
+}
+
+# allow_transactions PRINCIPAL "SUFFIXES": each producer that decides or learns has a transactional id of its own.
+allow_transactions() {
+    set -- "$1" "$(options --transactional-id "$app-$prefix" "$2")"
+    # shellcheck disable=SC2086
+    $acls --add --allow-principal "User:holdfast-$1" --operation Write --operation Describe $2
+}
+
+# options NAME PREFIX "VALUES": --name prefix+value for each value
+options() {
+    for value in $3; do printf '%s %s%s ' "$1" "$2" "$value"; done
+}
+
+# `holdfast topics create|check`
+allow admin "Create Describe DescribeConfigs" "$everything"
+
+# Workers: one group for the lanes, and one for each start of the Faust app, which follows the control topic.
+allow worker Read "transactions card-feedback profiles $broadcast"
+allow worker Write "$decisions transactions.DLT profiles alerts"
+allow_group worker literal "$app-${prefix}lanes"
+allow_group worker prefixed "$app-$prefix$workers"
+allow_transactions worker "$(seq -s ' ' 0 $((partitions - 1)))"
+
+# The learner reads without a group; its one transactional id fences a second learner.
+allow learner Read "$decisions labels models merchant-risk card-feedback learner-state"
+allow learner Write "models merchant-risk card-feedback learner-state transactions.DLT"
+allow_transactions learner learner
+
+# Whoever sends payments and labels, and whoever acts on what comes out.
+allow producer Write "$inputs"
+allow consumer Read "$results"
+allow_group consumer prefixed "$app-${prefix}consumer-"
+
+# `holdfast watch`, `audit` and `rules`, which first check the topics' configuration.
+allow operator "Read DescribeConfigs" "$everything"
+allow operator Write "rules control"
