@@ -46,7 +46,7 @@ class Child:
 
     name: str
     command: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)  # laid over the supervisor's own
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     ready_within_seconds: float | None = None  # None: it is ready as soon as it runs
 
 
@@ -177,7 +177,7 @@ async def _spawn(kept: Kept, speaking: int) -> Process:
             stdin=DEVNULL,
             stdout=log,
             stderr=log,
-            env={**os.environ, **kept.child.environment, READY_FD: str(speaking)},
+            env={**kept.child.environment, READY_FD: str(speaking)},
             pass_fds=(speaking,),
             start_new_session=True,  # Ctrl-C is for the supervisor: it stops its children in order
         )

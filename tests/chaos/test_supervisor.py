@@ -28,7 +28,7 @@ def child(name, script, *, within=PATIENCE_SECONDS, **environment):
         name=name,
         command=(sys.executable, "-I", "-S", "-c", SPEAK + script),
         ready_within_seconds=within,
-        environment=environment,
+        environment={**os.environ, **environment},
     )
 
 

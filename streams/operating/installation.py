@@ -1,0 +1,129 @@
+"""A whole installation on this machine: Kafka, topics, workers, learner, and traffic where it is wanted."""
+
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.broker.embedded import EmbeddedKafka
+from streams.broker.kafka_home import KafkaHome
+from streams.broker.kafka_launch import KafkaOptions
+from streams.broker.topic_admin import create_topics
+from streams.operating.supervisor import Child, Supervisor
+from streams.settings import MetricsSettings, Settings, load_settings
+
+READY_SECONDS = 60.0  # a worker needs two on a machine at rest
+LOOPBACK = "127.0.0.1"
+
+Told = Callable[[str, str], None]  # which part, and what happened to it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to run, and where its data lies."""
+
+    home: Path
+    environment: Mapping[str, str]  # of every process; where it names a broker, `own_kafka` goes before it
+    workers: int = 1
+    own_kafka: bool = True
+    simulate_rate: float | None = None  # transactions a second; None: none are made
+    kafka_heap_mb: int = 768
+
+    @property
+    def logs(self) -> Path:
+        """A log for each process, and Kafka's below `kafka`."""
+        return self.home / "logs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """What runs."""
+
+    settings: Settings
+    supervisor: Supervisor
+    metrics: Mapping[str, str]  # URL by process
+
+
+@asynccontextmanager
+async def running(plan: Plan, told: Told) -> AsyncIterator[Installation]:
+    """Everything is ready within the block, and stopped after it, the last started first.
+
+    Raises KafkaUnavailable, TopicsWrong, SettingsError, ChildNotReady or what an aiokafka client raises.
+    """
+    async with AsyncExitStack() as opened:
+        environment = dict(plan.environment)
+        if plan.own_kafka:
+            environment["HOLDFAST_BROKER"] = await _kafka(opened, plan, told)
+        settings = load_settings(None, environment)
+        told("topics", f"{len(await create_topics(settings))} created")
+        supervisor = await opened.enter_async_context(Supervisor(plan.logs, told=told))
+        workers = [f"worker-{number}" for number in range(1, plan.workers + 1)]
+        ports = _metrics_ports(settings.metrics, workers)
+        told("workers and learner", "starting")
+        await supervisor.start(
+            *(_process(name, ("worker",), environment, ports, HOLDFAST_INSTANCE=name) for name in workers),
+            _process("learner", ("learner",), environment, ports),
+        )
+        if plan.simulate_rate is not None:
+            rate = f"{plan.simulate_rate:g}"
+            simulator = _process("simulator", ("simulate", "--rate", rate), environment, ports, ready=False)
+            await supervisor.start(simulator)
+        host = settings.metrics.host
+        metrics = {name: f"http://{host}:{port}/metrics" for name, port in ports.items() if port > 0}
+        try:
+            yield Installation(settings=settings, supervisor=supervisor, metrics=metrics)
+        finally:
+            told("everything", "is being stopped")
+
+
+async def _kafka(opened: AsyncExitStack, plan: Plan, told: Told) -> str:
+    """Start one in the home, or find it running there; the address of it."""
+    home = KafkaHome(plan.home.absolute() / "kafka")
+    if occupant := home.occupant():
+        told("kafka", "was running already, and will go on")
+        return occupant.bootstrap
+    told("kafka", "starting")
+
+    def downloading(fetched: int, total: int) -> None:
+        told("kafka", f"downloading, {fetched / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+    broker = EmbeddedKafka(home.directory, KafkaOptions(heap_mb=plan.kafka_heap_mb), progress=downloading)
+    await opened.enter_async_context(broker)
+    return broker.bootstrap
+
+
+def _metrics_ports(metrics: MetricsSettings, workers: list[str]) -> dict[str, int]:
+    """A port for each process: from the settings' on upwards, any that is free where they say 0, -1 for none."""
+    first = metrics.worker_port
+    ports = {name: first + number if first > 0 else first for number, name in enumerate(workers)}
+    ports["learner"] = metrics.learner_port
+    return {name: port or _free_port(metrics.host) for name, port in ports.items()}
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _process(
+    name: str,
+    command: tuple[str, ...],
+    environment: Mapping[str, str],
+    ports: Mapping[str, int],
+    *,
+    ready: bool = True,
+    **own: str,
+) -> Child:
+    if name in ports:
+        role = "LEARNER" if name == "learner" else "WORKER"
+        own[f"HOLDFAST_METRICS_{role}_PORT"] = str(ports[name])
+    return Child(
+        name=name,
+        command=(sys.executable, "-m", "streams.operating.cli", *command),
+        environment={**environment, **own},
+        ready_within_seconds=READY_SECONDS if ready else None,
+    )

@@ -1,0 +1,57 @@
+"""`holdfast worker` and `holdfast learner`: one process of each kind, in this process."""
+
+from typing import Annotated
+
+import typer
+
+from streams.crash import EXIT_INDEFINITE
+from streams.operating.context import settings_of
+
+
+def worker(
+    ctx: typer.Context,
+    *,
+    instance: Annotated[
+        str,
+        typer.Option(
+            envvar="HOLDFAST_INSTANCE", help="Its name: keep it over restarts, and give it to no other worker."
+        ),
+    ] = "worker-1",
+) -> None:
+    """Decide transactions until SIGTERM.
+
+    Logs go to standard error, one JSON object a line; the first names the port of /metrics. Exit code 70 means that
+    it met something whose outcome nobody can know: start it again, it goes on from what is committed.
+    """
+    settings = settings_of(ctx)
+
+    import mode.loop
+
+    mode.loop.use("uvloop")  # before Faust is imported
+
+    import faust
+
+    from streams.logs import configure_logs
+    from streams.worker import build_app
+
+    configure_logs(instance)
+    app = build_app(settings, instance)
+    process = faust.Worker(app, quiet=True, override_logging=False, loop=app.loop)
+    process.spinner = None  # it writes control characters into logs
+    try:
+        process.execute_from_commandline()
+    except SystemExit as end:
+        raise typer.Exit(EXIT_INDEFINITE if end.code else 0) from end
+
+
+def learner(ctx: typer.Context) -> None:
+    """Learn from labels and publish models until SIGTERM.
+
+    There is one learner: a second one fences the first. Logs go to standard error; exit code 70 means: start it again,
+    it learns each label exactly once relative to its last snapshot.
+    """
+    settings = settings_of(ctx)
+
+    from streams.learning.process import run
+
+    run(settings)
