@@ -34,7 +34,7 @@ class Scorer:
                 return self._load(asked)
             if asked.kind is Kind.FAULT:
                 self._delay_seconds = json.loads(asked.payload)["delay_ms"] / 1000
-                return frame(Kind.LOADED, asked.request, b"fault")
+                return frame(Kind.LOADED, asked.request, b"")
         except SnapshotInvalid as error:
             return frame(Kind.REFUSED, asked.request, str(error).encode())
         except Exception as error:  # noqa: BLE001 - whatever a model raises, the worker must hear of it
@@ -70,7 +70,7 @@ def main() -> None:
     """Serve on the inherited socket whose number is the first argument."""
     for interrupt in (signal.SIGINT, signal.SIGTERM):  # the worker decides when it ends, by closing the socket
         signal.signal(interrupt, signal.SIG_IGN)
-    with socket.socket(fileno=int(sys.argv[1])) as connection, contextlib.suppress(ConnectionError, BrokenPipeError):
+    with socket.socket(fileno=int(sys.argv[1])) as connection, contextlib.suppress(ConnectionError):
         serve(connection)
 
 

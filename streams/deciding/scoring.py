@@ -5,18 +5,30 @@ import contextlib
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import numpy as np
 import structlog
 
+from models.features import FEATURES
 from rules.breaker import Breaker, BreakerState
 from rules.decision import FallbackReason
-from streams.deciding.scorer_link import NotScored, Scored, ScorerLink
+from streams.deciding.scorer_child import NotScored, Scored
 from streams.settings import ScorerSettings
 
 log = structlog.get_logger()
 
 TRIAL_INTERVAL_SECONDS = 0.1
+
+
+class Scorer(Protocol):
+    """Who is asked for scores; `streams.deciding.scorer_link.ScorerLink` is one."""
+
+    async def score(self, matrix: bytes, rows: int, budget_seconds: float) -> Scored:
+        """Score `rows` rows of float64 features within the budget, or raise NotScored."""
+
+    def condemn(self) -> None:
+        """Believe nothing more of what gives these answers. Does not wait."""
 
 
 class Scoring:
@@ -26,7 +38,7 @@ class Scoring:
     and no payment waits for a model on trial.
     """
 
-    def __init__(self, link: ScorerLink, breaker: Breaker, settings: ScorerSettings) -> None:
+    def __init__(self, link: Scorer, breaker: Breaker, settings: ScorerSettings) -> None:
         self._link = link
         self._breaker = breaker
         self._budget = settings.budget_ms / 1000
@@ -92,6 +104,8 @@ class Scoring:
             raise NotScored(FallbackReason.MODEL_INVALID_OUTPUT, f"{len(probabilities)} answers to {rows} rows")
         if not bool(((probabilities >= 0.0) & (probabilities <= 1.0)).all()):  # false for NaN too
             raise NotScored(FallbackReason.MODEL_INVALID_OUTPUT, "a probability outside [0, 1]")
+        if not np.isfinite(scored.answer.log_odds).all() or (scored.answer.features >= len(FEATURES)).any():
+            raise NotScored(FallbackReason.MODEL_INVALID_OUTPUT, "a contribution of no feature, or not finite")
 
     async def _try_in_shadow(self) -> None:
         while True:

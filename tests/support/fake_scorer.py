@@ -1,0 +1,39 @@
+"""A scorer that behaves: it keeps a script of answers, and remembers what it was asked."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from models.features import FEATURES
+from rules.decision import FallbackReason
+from streams.deciding.scorer_child import NotScored, Scored
+from streams.deciding.scorer_frames import TOP, Answer
+
+
+def scored(*probabilities: float, version: str = "m-1", feature: int = 0, log_odds: float = 0.5) -> Scored:
+    """An answer that gives these probabilities."""
+    shape = len(probabilities), TOP
+    answer = Answer(np.array(probabilities, "<f8"), np.full(shape, feature, "<u2"), np.full(shape, log_odds, "<f4"))
+    return Scored(answer, version)
+
+
+class FakeScorer:
+    """Gives `probability` for each row, or raises `failure` while there is one, or lies while it has a `lie`."""
+
+    def __init__(self, probability: float = 0.01) -> None:
+        self.probability = probability
+        self.failure: FallbackReason | None = None
+        self.lie: Scored | None = None
+        self.meanwhile: Callable[[], None] = lambda: None
+        self.asked: list[np.ndarray] = []
+        self.condemned = 0
+
+    async def score(self, matrix: bytes, rows: int, budget_seconds: float) -> Scored:
+        self.asked.append(np.frombuffer(matrix, "<f8").reshape(rows, len(FEATURES)))
+        self.meanwhile()
+        if self.failure is not None:
+            raise NotScored(self.failure)
+        return self.lie or scored(*[self.probability] * rows)
+
+    def condemn(self) -> None:
+        self.condemned += 1

@@ -1,0 +1,162 @@
+"""The scoring gate: whose answer is used, what counts as a failure, and recovery in shadow."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from support.fake_scorer import FakeScorer, scored
+
+from models.features import FEATURES
+from rules.breaker import Breaker, BreakerPolicy, BreakerState
+from rules.decision import FallbackReason
+from streams.deciding import scoring as scoring_module
+from streams.deciding.scorer_child import NotScored, Scored
+from streams.deciding.scoring import Scoring
+from streams.settings import ScorerSettings
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+ROWS = [[1.0] * len(FEATURES), [2.0] * len(FEATURES)]
+POLICY = BreakerPolicy(
+    consecutive_failures=2, rest_seconds=0.001, longest_rest_seconds=0.001, trial_successes=3, trial_timeout_seconds=5.0
+)
+
+
+def a_gate(scorer: FakeScorer, policy: BreakerPolicy = POLICY) -> Scoring:
+    return Scoring(scorer, Breaker(policy), ScorerSettings(stale_after_hours=24.0))
+
+
+async def refusal(scoring: Scoring, now: datetime = NOW) -> FallbackReason:
+    with pytest.raises(NotScored) as refused:
+        await scoring.score(ROWS, now)
+    return refused.value.reason
+
+
+@pytest.fixture
+def quick_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring_module, "TRIAL_INTERVAL_SECONDS", 0.001)
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(5.0):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def test_sane_answers_are_used() -> None:
+    scorer = FakeScorer(0.25)
+    answer = await a_gate(scorer).score(ROWS, NOW)
+    assert answer.answer.probabilities.tolist() == [0.25, 0.25]
+    assert scorer.asked[0].tolist() == ROWS
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        scored(0.1, math.nan),
+        scored(0.1, 2.0),
+        scored(-0.001, 0.1),
+        scored(math.inf, 0.1),
+        scored(0.1),
+        scored(0.1, 0.1, 0.1),
+        scored(),
+        scored(0.1, 0.1, feature=len(FEATURES)),
+        scored(0.1, 0.1, log_odds=math.nan),
+        scored(0.1, 0.1, log_odds=math.inf),
+    ],
+    ids=[
+        "NaN",
+        "2.0",
+        "below 0",
+        "infinite",
+        "too few",
+        "too many",
+        "none",
+        "no feature",
+        "log-odds NaN",
+        "log-odds infinite",
+    ],
+)
+async def test_a_lie_is_not_used_and_its_teller_condemned(lie: Scored) -> None:
+    scorer = FakeScorer()
+    scorer.lie = lie
+    assert await refusal(a_gate(scorer)) is FallbackReason.MODEL_INVALID_OUTPUT
+    assert scorer.condemned == 1
+
+
+@pytest.mark.parametrize("certain", [0.0, 1.0])
+async def test_certainty_is_no_lie(certain: float) -> None:
+    assert (await a_gate(FakeScorer(certain)).score(ROWS, NOW)).answer.probabilities.tolist() == [certain] * 2
+
+
+async def test_after_failures_in_a_row_the_model_is_not_asked() -> None:
+    scorer = FakeScorer()
+    scorer.failure = FallbackReason.RESPONSE_TIMEOUT
+    gate = a_gate(scorer, BreakerPolicy(consecutive_failures=2, rest_seconds=60.0, longest_rest_seconds=60.0))
+    reasons = [await refusal(gate) for _ in range(4)]
+    assert reasons == [FallbackReason.RESPONSE_TIMEOUT] * 2 + [FallbackReason.CIRCUIT_OPEN] * 2
+    assert len(scorer.asked) == 2
+    assert scorer.condemned == 0
+
+
+async def test_a_cold_model_is_no_failing_model() -> None:
+    scorer = FakeScorer()
+    scorer.failure = FallbackReason.MODEL_COLD_START
+    gate = a_gate(scorer)
+    for _ in range(10):
+        assert await refusal(gate) is FallbackReason.MODEL_COLD_START
+    assert gate.state is BreakerState.CLOSED
+
+
+async def test_a_stale_snapshot_is_not_asked() -> None:
+    scorer = FakeScorer()
+    gate = a_gate(scorer)
+    gate.snapshot_published(NOW)
+    await gate.score(ROWS, NOW + timedelta(hours=24))
+    assert await refusal(gate, NOW + timedelta(hours=24, seconds=1)) is FallbackReason.MODEL_STALE
+    assert len(scorer.asked) == 1
+    gate.snapshot_published(NOW + timedelta(hours=23))
+    await gate.score(ROWS, NOW + timedelta(hours=25))
+
+
+@pytest.fixture
+async def rested(quick_trials: None) -> AsyncIterator[tuple[Scoring, FakeScorer]]:
+    """A gate whose breaker opened, with trials going on, and the scorer behind it."""
+    scorer = FakeScorer()
+    scorer.failure = FallbackReason.RESPONSE_TIMEOUT
+    gate = a_gate(scorer)
+    for _ in range(2):
+        await refusal(gate)
+    gate.start()
+    yield gate, scorer
+    await gate.stop()
+
+
+async def test_trials_in_shadow_close_the_breaker_without_traffic(rested: tuple[Scoring, FakeScorer]) -> None:
+    gate, scorer = rested
+    scorer.failure = None
+    await until(lambda: gate.state is BreakerState.CLOSED)
+    assert gate.successes == POLICY.trial_successes
+    assert scorer.asked[-1].tolist() == ROWS
+
+
+async def test_no_payment_waits_for_a_model_on_trial(rested: tuple[Scoring, FakeScorer]) -> None:
+    gate, _ = rested
+    await until(lambda: gate.state is BreakerState.HALF_OPEN)
+    assert await refusal(gate) is FallbackReason.CIRCUIT_OPEN
+
+
+async def test_failed_trials_leave_it_open_and_go_on(rested: tuple[Scoring, FakeScorer]) -> None:
+    gate, scorer = rested
+    await until(lambda: len(scorer.asked) > 6)
+    assert gate.state is not BreakerState.CLOSED
+    scorer.failure = None
+    await until(lambda: gate.state is BreakerState.CLOSED)
+
+
+async def test_a_lie_on_trial_is_condemned_too(rested: tuple[Scoring, FakeScorer]) -> None:
+    gate, scorer = rested
+    scorer.failure, scorer.lie = None, scored(0.1)
+    await until(lambda: scorer.condemned > 0)
+    assert gate.state is not BreakerState.CLOSED
