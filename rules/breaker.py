@@ -14,7 +14,7 @@ class BreakerState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerPolicy:
-    """When to open and how to come back."""
+    """When to open and how to come back. Raises ValueError for a policy that never opens or never rests."""
 
     consecutive_failures: int = 3  # in a row: opens
     failure_share: float = 0.5  # of the last `window` calls: opens
@@ -23,6 +23,14 @@ class BreakerPolicy:
     longest_rest_seconds: float = 10.0
     trial_successes: int = 5  # in a row, in shadow: closes
     trial_timeout_seconds: float = 5.0  # half-open without enough answers for so long: opens again
+
+    def __post_init__(self) -> None:
+        if min(self.consecutive_failures, self.window, self.trial_successes) < 1:
+            raise ValueError("a breaker's counts and its window are at least 1")
+        if not 0 < self.failure_share <= 1:
+            raise ValueError("failure_share must be above 0 and at most 1")
+        if not 0 < self.rest_seconds <= self.longest_rest_seconds or not self.trial_timeout_seconds > 0:
+            raise ValueError("a breaker's times must be above 0, and its longest rest at least the first")
 
 
 class Breaker:

@@ -7,13 +7,19 @@ from types import MappingProxyType
 
 from models.alert import MOST_SAMPLES, Alert, AlertStatus, Severity
 
+_LONGEST_SECONDS = 365 * 86_400.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentPolicy:
-    """How often an open incident is reported, and what proves that it is over."""
+    """How often an open incident is reported, and what proves that it is over. Raises ValueError for no time."""
 
     quiet_seconds: float = 3.0  # without a failure, and with proof of health after the last one
     update_seconds: float = 20.0  # between updates of an open incident
+
+    def __post_init__(self) -> None:
+        if not (0 < self.quiet_seconds < _LONGEST_SECONDS and 0 < self.update_seconds < _LONGEST_SECONDS):
+            raise ValueError("an incident's times must be above 0 and below a year")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +54,9 @@ KINDS = MappingProxyType(
         "FORCED": _kind("operator", "forced", Severity.INFO, "Release the mode when the reason is gone."),
         "DEAD_LETTER": _kind("input", "malformed", Severity.WARNING, "Read transactions.DLT; tell the producer."),
         "ID_REUSED": _kind("input", "contradiction", Severity.CRITICAL, "Two payments share an id: tell the producer."),
+        "RULES_FAILED": _kind(
+            "rules", "failed", Severity.CRITICAL, "Safe defaults decide. Push a rule set that works."
+        ),
         "RULESET_REFUSED": _kind("rules", "refused", Severity.WARNING, "Mend the rule set; the old one is in force."),
         "SNAPSHOT_REFUSED": _kind(
             "model", "refused", Severity.CRITICAL, "The old model is in force; check the learner."

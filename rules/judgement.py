@@ -62,10 +62,12 @@ class Judge:
     ) -> Conclusion:
         """Conclude where the model cannot: by rules, approving only within the card's limits; else by safe default.
 
-        `verdict` is None where rules could not be evaluated at all.
+        Only a hard rule approves beyond those limits: where the safe default would, a person looks. `verdict` is None
+        where rules could not be evaluated at all.
         """
+        within = self.limits.allow(count=used.count, sum_minor=used.sum_minor, amount_minor=amount_minor)
         if verdict is None:
-            return self._safe_default(why, amount_minor, ReasonCode.RULE_FAILED)
+            return self._safe_default(why, amount_minor, ReasonCode.RULE_FAILED, within=within)
         if verdict.always is not None:
             return Conclusion(
                 outcome=verdict.always,
@@ -77,8 +79,8 @@ class Judge:
             return Conclusion(
                 outcome=verdict.outcome, source=DecisionSource.RULES, reasons=verdict.reasons, fallback_reason=why
             )
-        if not self.limits.allow(count=used.count, sum_minor=used.sum_minor, amount_minor=amount_minor):
-            return self._safe_default(why, amount_minor, ReasonCode.STAND_IN_LIMIT)
+        if not within:
+            return self._safe_default(why, amount_minor, ReasonCode.STAND_IN_LIMIT, within=within)
         return Conclusion(
             outcome=Outcome.APPROVE,
             source=DecisionSource.RULES if verdict.hits else DecisionSource.STAND_IN,
@@ -86,9 +88,10 @@ class Judge:
             fallback_reason=why,
         )
 
-    def _safe_default(self, why: FallbackReason, amount_minor: int, because: ReasonCode) -> Conclusion:
+    def _safe_default(self, why: FallbackReason, amount_minor: int, because: ReasonCode, *, within: bool) -> Conclusion:
+        outcome = self.safe_default.outcome_for(amount_minor)
         return Conclusion(
-            outcome=self.safe_default.outcome_for(amount_minor),
+            outcome=Outcome.REVIEW if outcome is Outcome.APPROVE and not within else outcome,
             source=DecisionSource.SAFE_DEFAULT,
             reasons=(because, ReasonCode.SAFE_DEFAULT),
             fallback_reason=why,

@@ -1,13 +1,14 @@
 """The cost policy: the cheapest of approving, blocking and asking a person, automatic only when sure enough."""
 
 from dataclasses import dataclass
+from math import inf
 
 from rules.decision import Outcome, ReasonCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostPolicy:
-    """What outcomes cost, in minor units, and how sure an automatic one must be."""
+    """What outcomes cost, in minor units, and how sure an automatic one must be. Raises ValueError otherwise."""
 
     fraud_loss: float = 1.0  # share of the amount lost when a fraud is approved
     fraud_fee_minor: int = 1500  # and what its chargeback costs beside
@@ -16,6 +17,13 @@ class CostPolicy:
     review_minor: int = 300  # a reviewer's few minutes
     approve_confidence: float = 0.90  # at least; below it a person looks
     block_confidence: float = 0.80
+
+    def __post_init__(self) -> None:
+        costs = (self.fraud_loss, self.fraud_fee_minor, self.wrong_block_share, self.wrong_block_minor)
+        if not all(0 <= cost < inf for cost in (*costs, self.review_minor)):
+            raise ValueError("a cost cannot be negative or without end")
+        if not (0 <= self.approve_confidence <= 1 and 0 <= self.block_confidence <= 1):
+            raise ValueError("a confidence is a probability: 0 to 1")
 
     def approve_cost(self, probability: float, amount_minor: int) -> float:
         """Expected cost of approving, minor units."""

@@ -88,10 +88,16 @@ class Announcer:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            if self._each_tick is not None:
-                self._each_tick()
-            for alert in self._incidents.due(self._clock()):
-                self._waiting.put_nowait(alert)
+            try:
+                self._look()
+            except Exception as error:  # noqa: BLE001 - an incident that nobody looks at never resolves
+                give_up("incidents_not_looked_at", error)
+
+    def _look(self) -> None:
+        if self._each_tick is not None:
+            self._each_tick()
+        for alert in self._incidents.due(self._clock()):
+            self._waiting.put_nowait(alert)
 
     async def _send_all(self) -> None:
         topic = name_of(Topic.ALERTS, self._settings.topics)

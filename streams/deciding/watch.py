@@ -11,7 +11,7 @@ from streams.metrics import WorkerMetrics
 
 # Which part failed, for each reason: reasons of one part are one incident, whichever comes first.
 SCORER, MODEL, LANES, OPERATOR = "scorer", "model", "lanes", "operator"
-INPUT, IDS, RULES = "input", "transaction-ids", "rules"
+INPUT, IDS, RULES, JUDGEMENT = "input", "transaction-ids", "rules", "judgement"
 _PARTS = {
     FallbackReason.TRANSACTION_TOO_OLD: LANES,
     FallbackReason.CONSUMER_LAG: LANES,
@@ -19,6 +19,7 @@ _PARTS = {
     FallbackReason.MODEL_COLD_START: MODEL,
     FallbackReason.MODEL_STALE: MODEL,
     FallbackReason.FORCED: OPERATOR,
+    FallbackReason.RULES_FAILED: JUDGEMENT,
 }
 
 
@@ -75,7 +76,7 @@ class LaneWatch:
                 samples=tally.samples,
                 partition=lane.partition if part == LANES else None,
             )
-        well = {LANES, OPERATOR}
+        well = {LANES, OPERATOR, JUDGEMENT} if batch.tallies else set()
         if any(source is DecisionSource.MODEL for _, source in batch.tallies):
             well |= {SCORER, MODEL}
         for part in well - failed:

@@ -1,0 +1,177 @@
+"""Incidents: one open, bounded updates, one resolve, and never a resolve while it lasts."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.alert import MOST_SAMPLES, Alert, AlertStatus
+from rules.decision import FallbackReason
+from rules.incidents import KINDS, IncidentPolicy, Incidents
+from streams.wire.alert import event_of, read_alert, write_alert
+
+POLICY = IncidentPolicy(quiet_seconds=3.0, update_seconds=20.0)
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+OPEN, UPDATE, RESOLVED = AlertStatus.OPEN, AlertStatus.UPDATE, AlertStatus.RESOLVED
+RUNBOOK = Path("docs/runbook.md").read_text("utf-8")
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def open_incident(reason: str = "RESPONSE_TIMEOUT") -> Incidents:
+    incidents = Incidents(POLICY, source="worker-1", versions={"settings": "s-1"})
+    assert incidents.failed("scorer", reason, at(0)) is not None
+    return incidents
+
+
+def test_the_first_failure_opens_and_the_second_is_only_counted() -> None:
+    incidents = Incidents(POLICY, source="worker-1")
+    opening = incidents.failed("scorer", "RESPONSE_TIMEOUT", at(0), count=3, amount_minor=500, samples=["t-1"])
+    assert opening is not None
+    assert (opening.status, opening.count, opening.amount_minor) == (OPEN, 3, 500)
+    assert incidents.failed("scorer", "CIRCUIT_OPEN", at(1), count=2) is None
+
+
+def test_an_update_sums_up_what_happened_since() -> None:
+    incidents = open_incident()
+    incidents.failed("scorer", "CIRCUIT_OPEN", at(10), count=4, amount_minor=70)
+    update = incidents.failed("scorer", "CIRCUIT_OPEN", at(20), count=1)
+    assert update is not None
+    assert (update.status, update.reason, update.count, update.amount_minor) == (UPDATE, "RESPONSE_TIMEOUT", 6, 70)
+
+
+def test_quiet_without_proof_of_health_does_not_resolve() -> None:
+    assert open_incident().due(at(19.9)) == []
+
+
+def test_proof_of_health_before_the_last_failure_does_not_count() -> None:
+    incidents = open_incident()
+    incidents.healthy("scorer", at(1))
+    incidents.failed("scorer", "RESPONSE_TIMEOUT", at(2))
+    assert incidents.due(at(19.9)) == []
+
+
+@pytest.mark.parametrize(("now", "alerts"), [(2.999, 0), (3.0, 1)])
+def test_it_resolves_after_exactly_the_quiet_time_with_proof(now: float, alerts: int) -> None:
+    incidents = open_incident()
+    incidents.healthy("scorer", at(1))
+    assert len(incidents.due(at(now))) == alerts
+
+
+def test_it_resolves_once_and_says_since_when_it_is_well() -> None:
+    incidents = open_incident()
+    incidents.healthy("scorer", at(1))
+    incidents.healthy("scorer", at(2))
+    (resolved,) = incidents.due(at(5))
+    assert (resolved.status, resolved.restored_at) == (RESOLVED, at(1))
+    assert incidents.due(at(60)) == []
+    assert incidents.open_components() == ()
+
+
+def test_components_fail_and_recover_each_for_itself() -> None:
+    incidents = open_incident()
+    assert incidents.failed("lanes", "CONSUMER_LAG", at(1)) is not None
+    incidents.healthy("scorer", at(1))
+    assert [alert.component for alert in incidents.due(at(5))] == ["scorer"]
+    assert incidents.open_components() == ("lanes",)
+
+
+def test_health_of_what_never_failed_is_not_news() -> None:
+    incidents = Incidents(POLICY, source="worker-1")
+    incidents.healthy("scorer", at(0))
+    assert incidents.due(at(60)) == []
+
+
+def test_an_alert_names_a_few_transactions_only() -> None:
+    incidents = open_incident()
+    incidents.failed("scorer", "CIRCUIT_OPEN", at(1), samples=[f"t-{number}" for number in range(4)])
+    incidents.failed("scorer", "CIRCUIT_OPEN", at(2), samples=[f"t-{number}" for number in range(4, 9)])
+    update = incidents.failed("scorer", "CIRCUIT_OPEN", at(20), samples=["t-9"])
+    assert update is not None
+    assert update.sample_transaction_ids == ("t-0", "t-1", "t-2", "t-3", "t-4")
+
+
+events = st.lists(
+    st.tuples(
+        st.sampled_from(["failed", "healthy", "due"]), st.sampled_from(["scorer", "lanes"]), st.floats(0.0, 30.0)
+    ),
+    max_size=60,
+)
+
+
+@given(events)
+def test_whatever_happens_each_incident_opens_once_is_updated_seldom_and_resolves_once(
+    history: list[tuple[str, str, float]],
+) -> None:
+    incidents, now = Incidents(POLICY, source="worker-1"), 0.0
+    told: dict[str, tuple[AlertStatus, float]] = {}
+    last_failure: dict[str, float] = {}
+    proof: dict[str, float | None] = {}
+    for kind, component, passed in history:
+        now += passed
+        alerts: list[Alert | None] = []
+        if kind == "failed":
+            last_failure[component], proof[component] = now, None
+            alerts = [incidents.failed(component, "RESPONSE_TIMEOUT", at(now), samples=["t-1", "t-2", "t-3"])]
+        elif kind == "healthy":
+            incidents.healthy(component, at(now))
+            proof[component] = now if proof.get(component) is None else proof[component]
+        else:
+            alerts = [*incidents.due(at(now))]
+        for alert in filter(None, alerts):
+            status, when = told.get(alert.component, (RESOLVED, 0.0))
+            assert (alert.status is OPEN) == (status is RESOLVED)
+            if alert.status is UPDATE:
+                assert now - when >= POLICY.update_seconds - 1e-5
+            if alert.status is RESOLVED:
+                assert now - last_failure[alert.component] >= POLICY.quiet_seconds - 1e-5
+                assert proof[alert.component] is not None
+            told[alert.component] = alert.status, now
+        for name in incidents.open_components():
+            assert told[name][0] is not RESOLVED
+
+
+@pytest.mark.parametrize("reason", FallbackReason)
+def test_every_fallback_reason_can_be_told(reason: FallbackReason) -> None:
+    assert reason in KINDS
+
+
+@pytest.mark.parametrize("reason", KINDS)
+def test_alerts_of_every_kind_keep_to_their_contract(reason: str) -> None:
+    incidents = Incidents(POLICY, source="worker-1", versions={"settings": "s-1"})
+    alerts = [incidents.failed("part", reason, at(0), count=2, samples=["t"] * 9, partition=0)]
+    incidents.healthy("part", at(1))
+    alerts += incidents.due(at(30))
+    assert len(alerts) == 2
+    for alert in alerts:
+        assert alert is not None
+        kind = KINDS[reason]
+        event = event_of(alert, event_id="e-1", source="/holdfast/w", area=kind.area, what=kind.what, time=at(0))
+        assert read_alert(write_alert(event)) == event
+        assert msgspec.convert(msgspec.to_builtins(alert), Alert) == alert
+        assert len(alert.sample_transaction_ids) == MOST_SAMPLES
+        assert alert.suggested_action
+
+
+@pytest.mark.parametrize("reason", KINDS)
+def test_the_runbook_tells_of_every_kind_what_to_do(reason: str) -> None:
+    sections = re.split(r"^#{2,3} ", RUNBOOK, flags=re.MULTILINE)
+    (section,) = [text for text in sections if text.startswith(f"{reason.lower()}\n")]
+    for part in ("What it means.", "Meanwhile.", "What to do.", "How it ends."):
+        assert f"**{part}**" in section
+
+
+def test_the_runbook_tells_of_nothing_else() -> None:
+    assert {name.upper() for name in re.findall(r"^### (\w+)$", RUNBOOK, flags=re.MULTILINE)} == set(KINDS)
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, float("nan"), float("inf")])
+def test_an_incident_policy_without_time_is_refused(wrong: float) -> None:
+    with pytest.raises(ValueError, match="times"):
+        IncidentPolicy(quiet_seconds=wrong)
