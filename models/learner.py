@@ -45,7 +45,8 @@ class Learner:
         """Learn that a transaction at `at` (seconds since 1970) was fraud or not.
 
         A correction teaches the model the opposite of what it learnt. An acceptor's history takes in a fraud found
-        late, but not a fraud taken back: which of its days to mend is not known any more.
+        late, but not a fraud taken back: which of its days to mend is not known any more. A card whose latest fraud is
+        taken back is known for none.
         """
         try:
             self.model.learn(features, is_fraud=is_fraud)
@@ -55,6 +56,9 @@ class Learner:
         self._changes.lessons += 1
         if is_fraud:
             self.card_fraud_at[card] = max(self.card_fraud_at.get(card, at), at)
+            self._changes.cards.add(card)
+        elif corrects and self.card_fraud_at.get(card) == at:
+            del self.card_fraud_at[card]
             self._changes.cards.add(card)
         if is_fraud or not corrects:
             history = self.merchants.get(acceptor, MerchantHistory())

@@ -56,10 +56,14 @@ class Memory:
 
     def take_card(self, key: bytes, value: bytes | None) -> None:
         """A card's known fraud."""
+        card = key.decode(errors="replace")
         if value is None:
-            self.card_fraud_at.pop(key.decode(errors="replace"), None)
-        else:
-            self.card_fraud_at[key.decode(errors="replace")] = float(orjson.loads(value)["fraud_at"])
+            self.card_fraud_at.pop(card, None)
+            return
+        try:
+            self.card_fraud_at[card] = float(orjson.loads(value)["fraud_at"])
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            log.error("card_feedback_unreadable", error=repr(error))
 
 
 async def recall(settings: Settings) -> Memory:

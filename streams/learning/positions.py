@@ -13,9 +13,12 @@ def place(partition: TopicPartition) -> str:
     return f"{partition.topic}:{partition.partition}"
 
 
+MOST_CHECKPOINTS = 1_000  # a snapshot each ten seconds makes 300,000 while an example is kept
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """Where the learner stood when it had seen `arrived` examples."""
+    """Where the learner stood when `arrived` examples had come."""
 
     arrived: int
     offsets: Offsets
@@ -23,7 +26,7 @@ class Checkpoint:
 
 @dataclass(slots=True)
 class Positions:
-    """Next offsets of every partition read, and a trail of earlier ones."""
+    """Next offsets of every partition read, and a trail of earlier ones, coarser where it grows long."""
 
     offsets: Offsets = field(default_factory=dict)
     _trail: deque[Checkpoint] = field(default_factory=deque)
@@ -31,12 +34,11 @@ class Positions:
     def mark(self, arrived: int) -> None:
         """Leave a checkpoint."""
         self._trail.append(Checkpoint(arrived=arrived, offsets=dict(self.offsets)))
+        if len(self._trail) > MOST_CHECKPOINTS:
+            self._trail = deque(list(self._trail)[::2])
 
-    def oldest_needed(self, dropped: int) -> Offsets:
-        """Offsets before every example still held, when the first `dropped` that arrived are not.
-
-        One checkpoint further back than the examples ask for: a label may be read just before its decision.
-        """
-        while len(self._trail) > 2 and self._trail[2].arrived <= dropped:
+    def oldest_needed(self, arrived_before: int) -> Offsets:
+        """Offsets before every example still held, when of those held the first came after `arrived_before` others."""
+        while len(self._trail) > 1 and self._trail[1].arrived <= arrived_before:
             self._trail.popleft()
         return dict(self._trail[0].offsets) if self._trail else {}

@@ -106,7 +106,6 @@ class LearnerProcess:
         await self._read_again(self._decisions, self._study.take_decision, state["next"])
         await self._read_again(self._labels, self._study.take_label, state["next"])
         self._study.rebuilt(state)
-        self._study.dead_letters.clear()  # they were sent then
 
     async def _read_again(self, consumer: AIOKafkaConsumer, take: Take, until: Mapping[str, int]) -> None:
         ends = {each: until.get(place(each), 0) for each in consumer.assignment()}

@@ -43,12 +43,16 @@ class Study:
         self.positions = Positions()
         self.dead_letters: list[tuple[int, DeadLetter]] = []  # with the partition they go to
         self.card_partitions: dict[str, int] = {}  # of cards with fraud since the last snapshot
-        self.frontier = 0.0  # event time up to which silence has been taken for legitimate
 
     @property
     def waiting(self) -> int:
         """Examples without a label so far."""
         return self._join.waiting
+
+    @property
+    def frontier(self) -> float:
+        """The clock by which silence was last taken for legitimate: event time, seconds."""
+        return self._join.frontier
 
     def take_decision(self, record: ConsumerRecord) -> Lesson | None:
         """A decision becomes an example."""
@@ -84,7 +88,7 @@ class Study:
         )
         self._lessons += 1
         self._metrics.learnt(is_fraud=lesson.is_fraud)
-        if lesson.is_fraud:
+        if lesson.is_fraud or lesson.corrects:
             self.card_partitions[example.card] = example.partition
 
     def newest_event(self) -> float:
@@ -95,20 +99,19 @@ class Study:
         """Learn what no report came for: call once labels were read to their end after `now` was taken."""
         for lesson in self._join.advance(now):
             self.learn(lesson)
-        self.frontier = max(self.frontier, now)
         self._metrics.waiting(
             waiting=self._join.waiting, unmatched=self._join.unmatched, newest_label=self._newest_label
         )
 
     def rebuilt(self, state: Mapping[str, Any]) -> None:
-        """The same examples are held again; what silence had settled then is settled now."""
-        self.frontier = self._newest_event = float(state["frontier"])
-        for _ in self._join.advance(self.frontier):
-            pass  # learnt before the snapshot
+        """The same examples are held again, and nothing else is left of reading their records again."""
+        self._newest_event = max(self._newest_event, self.frontier)
+        self._join.rebuilt(state["early"])
+        self.dead_letters.clear()  # they were sent then
 
     def expect(self, state: Mapping[str, Any]) -> None:
-        """Take over the labels that had come before their decisions."""
-        self._join.expect(state["early"])
+        """Take over, before records are read again, what had come before its time."""
+        self._join.expect(state["early"], frontier=float(state["frontier"]))
 
     def snapshot_due(self) -> bool:
         """Whether enough was learnt, or long enough ago, for a new snapshot."""
@@ -126,7 +129,7 @@ class Study:
         return self.learner.model.snapshot(
             label_offsets={
                 "next": dict(self.positions.offsets),
-                "oldest": self.positions.oldest_needed(self._join.dropped),
+                "oldest": self.positions.oldest_needed(self._join.arrived_before),
                 "early": self._join.early,
                 "frontier": self.frontier,
             }
