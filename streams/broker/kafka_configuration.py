@@ -44,7 +44,12 @@ class Ports:
 
 
 def server_properties(
-    *, data: str, ports: Ports, advertised: str | None = None, extra: Mapping[str, str] | None = None
+    *,
+    data: str,
+    ports: Ports,
+    advertised: str | None = None,
+    listeners: Mapping[str, int] | None = None,
+    extra: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """All properties of one start; `extra` has the last word.
 
@@ -52,12 +57,13 @@ def server_properties(
     between it and its clients, never between it and itself.
     """
     clients, internal, controller = (f"{HOST}:{port}" for port in (ports.clients, ports.internal, ports.controller))
+    further = "".join(f",{name}://{HOST}:{port}" for name, port in (listeners or {}).items())
     return {
         **SINGLE_NODE,
         "log.dirs": data,  # below the directory that it runs in: a comma in its path would part it in two
         "controller.quorum.voters": f"1@{controller}",
-        "listeners": f"PLAINTEXT://{clients},INTERNAL://{internal},CONTROLLER://{controller}",
-        "advertised.listeners": f"PLAINTEXT://{advertised or clients},INTERNAL://{internal}",
+        "listeners": f"PLAINTEXT://{clients},INTERNAL://{internal},CONTROLLER://{controller}{further}",
+        "advertised.listeners": f"PLAINTEXT://{advertised or clients},INTERNAL://{internal}{further}",
         **(extra or {}),
     }
 

@@ -35,6 +35,7 @@ class KafkaOptions:
 
     port: int | None = None  # for clients; None: the directory's last one if it is free, else any
     advertised: str | None = None  # host:port that clients are told instead, such as a fault proxy's
+    listeners: Mapping[str, int] = field(default_factory=dict)  # further ones: name to port; protocols in properties
     heap_mb: int = 768
     properties: Mapping[str, str] = field(default_factory=dict)  # laid over ours
     start_timeout_seconds: float = 60.0
@@ -109,7 +110,11 @@ def _launch_once(
         raise _PortTaken(f"Port {port} of {HOST} is in use.")
     ports = choose_ports(port)
     properties = server_properties(
-        data=home.data.name, ports=ports, advertised=options.advertised, extra=options.properties
+        data=home.data.name,
+        ports=ports,
+        advertised=options.advertised,
+        listeners=options.listeners,
+        extra=options.properties,
     )
     home.properties.write_text(render(properties))
     with home.log.open("wb") as log:
