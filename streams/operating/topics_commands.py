@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from streams.broker.topic_admin import Finding
 
 WRONG = 1
-APPEAR_SECONDS = 5.0  # a created topic takes a moment to be seen; one that was refused never is
-LOOK_AGAIN_SECONDS = 0.1
 
 app = typer.Typer(help="The topics: create what is missing, check what is there.", no_args_is_help=True)
 
@@ -44,14 +42,11 @@ async def _created(settings: Settings) -> tuple[list[str], list["Finding"]]:
     """What was created, and what is still not as it must be."""
     from streams.broker.topic_admin import TopicsWrong, check_topics, create_topics
 
-    try:
-        asked_for = await create_topics(settings)
-    except TopicsWrong:
-        return [], await check_topics(settings)
-    give_up_at = time.monotonic() + APPEAR_SECONDS
-    while (findings := await check_topics(settings)) and time.monotonic() < give_up_at:
-        await asyncio.sleep(LOOK_AGAIN_SECONDS)
-    return [name for name in asked_for if name not in {finding.topic for finding in findings}], findings
+    missing = [finding.topic for finding in await check_topics(settings) if finding.missing]
+    with suppress(TopicsWrong, TimeoutError):  # the findings say it better
+        await create_topics(settings)
+    findings = await check_topics(settings)
+    return sorted(set(missing) - {finding.topic for finding in findings}), findings
 
 
 def _tell(settings: Settings, created: list[str], findings: list["Finding"], *, as_json: bool) -> None:

@@ -22,6 +22,7 @@ from typer.testing import CliRunner, Result
 
 from models.simulator.policy import TrafficPolicy
 from rules.decision import InputPosition, Outcome
+from streams.broker import topic_admin
 from streams.broker.clients import sender
 from streams.broker.topic_admin import TopicsWrong, require_topics
 from streams.broker.topics import Topic, name_of
@@ -151,7 +152,10 @@ async def test_a_wrong_existing_topic_is_reported_and_not_used(call: Call, boots
         await simulate(settings, rate=10.0, seconds=1.0, policy=FEW)
 
 
-def test_topics_that_the_cluster_cannot_hold_are_not_said_to_be_created(bootstrap: str, prefix: str) -> None:
+def test_topics_that_the_cluster_cannot_hold_are_not_said_to_be_created(
+    bootstrap: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topic_admin, "LEADERS_SECONDS", 2.0)
     three_brokers = environment_of(bootstrap, prefix, topics_replication_factor="3")
     created = CliRunner(env=three_brokers).invoke(_commands(), ["topics", "create", "--json"])
     assert created.exit_code == 1
