@@ -141,6 +141,11 @@ class Settings:
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
 
     @property
+    def lanes_group(self) -> str:
+        """The consumer group of all workers."""
+        return f"{self.app}-{self.topics.prefix}lanes"
+
+    @property
     def version(self) -> str:
         """A short digest of everything here but the broker's secrets; stands on each decision."""
         plain = asdict(self)

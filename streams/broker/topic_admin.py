@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -15,6 +16,11 @@ LEADERS_SECONDS = 30.0
 
 class TopicsWrong(Exception):
     """Topics are missing or not as they must be; the message has a line for each finding."""
+
+    @property
+    def sentence(self) -> str:
+        """The same in one line, and what to do."""
+        return f"Topics are not as they must be: {'; '.join(str(self).splitlines())}. See `holdfast topics check`."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +43,9 @@ async def create_topics(settings: Settings) -> list[str]:
             raise TopicsWrong(_lines(wrong))
         specs = [spec for spec in CATALOGUE if name_of(spec.topic, settings.topics) in absent]
         if specs:
-            await client.create_topics([_new(spec, settings) for spec in specs], timeout_ms=30_000)
+            answer = await client.create_topics([_new(spec, settings) for spec in specs], timeout_ms=30_000)
+            if refused := [Finding(topic=name, problem=why or f"error {code}") for name, code, why in _refused(answer)]:
+                raise TopicsWrong(_lines(refused))
             await _until_led(client, sorted(absent))
         return sorted(absent)
     finally:
@@ -58,6 +66,11 @@ async def require_topics(settings: Settings) -> None:
     """Raise TopicsWrong unless every topic is there and as it must be."""
     if findings := await check_topics(settings):
         raise TopicsWrong(_lines(findings))
+
+
+def _refused(answer: Any) -> list[tuple[str, int, str | None]]:
+    """Topics that were not created, with Kafka's error code and message; 36 is: somebody else just did."""
+    return [(name, code, why) for name, code, why, *_ in answer.topic_errors if code not in (0, 36)]
 
 
 async def _until_led(client: AIOKafkaAdminClient, names: list[str]) -> None:

@@ -162,7 +162,7 @@ async def _committed(settings: Settings, ends: Offsets, wait_seconds: float) -> 
     try:
         give_up_at = time.monotonic() + wait_seconds
         while True:
-            committed = await _group_offsets(client, f"{settings.app}-{settings.topics.prefix}lanes", list(ends))
+            committed = await _group_offsets(client, settings.lanes_group, list(ends))
             behind = any(committed.get(each, 0) < end for each, end in ends.items())
             if not behind or time.monotonic() >= give_up_at:
                 return committed

@@ -303,7 +303,7 @@ async def commit(settings: Settings, read: InputPosition) -> None:
 
     from streams.broker.clients import connection
 
-    group = f"{settings.app}-{settings.topics.prefix}lanes"
+    group = settings.lanes_group
     consumer = AIOKafkaConsumer(**connection(settings.broker), group_id=group, enable_auto_commit=False)
     await consumer.start()
     try:
