@@ -43,6 +43,7 @@ min_batch_interval_ms = 25      # fewer, larger Kafka transactions: one small ma
 
 [learner]
 maturity_days = 2.0             # simulated days, of about five seconds each
+least_labels = 3000             # a model of fewer sends nearly all to review
 publish_interval_seconds = 2.0
 """
 

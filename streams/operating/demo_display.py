@@ -13,6 +13,7 @@ from streams.operating.demo_facts import Facts
 from streams.operating.demo_story import TITLES
 from streams.operating.pulse import pulse, status_line
 from streams.operating.showing import alert_line
+from streams.wire.alert import AlertEvent
 
 REDRAW_SECONDS = 0.5  # drawing takes 5 to 10 ms of a core that workers need
 LINE_SECONDS = 5.0  # where no terminal redraws
@@ -20,9 +21,7 @@ LINE_SECONDS = 5.0  # where no terminal redraws
 
 def screen(facts: Facts, now: float) -> Panel:
     """The whole of it, `now` in seconds since 1970."""
-    alerts = [alert_line(event.data, event.time) for event in facts.latest_alerts]
-    for line in alerts:
-        line.truncate(110, overflow="ellipsis")
+    alerts = [_alert(event) for event in facts.latest_alerts]
     rows: list[RenderableType] = [_chapters(facts, now), Text(), pulse(facts.recent), _learnt(facts)]
     if alerts:
         rows += [Text(), Text("alerts", style="dim"), *alerts]
@@ -70,6 +69,13 @@ def _chapters(facts: Facts, now: float) -> Table:
         mark = Text("▶", style="bold cyan") if current else Text("✓", style="green")
         table.add_row(mark, Text(title, style=style), Text(f"{ends - begun[number].begins:.0f} s", style=style))
     return table
+
+
+def _alert(event: AlertEvent) -> Text:
+    """One line, cut where the screen ends; first the worker that says it."""
+    line = Text.assemble((f"{event.subject.split('/')[0]}  ", "cyan"), alert_line(event.data, event.time))
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
 
 
 def _learnt(facts: Facts) -> Text:

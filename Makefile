@@ -1,0 +1,50 @@
+# Holdfast: `make demo` shows it, `make test` checks it. Needs Python 3.11 to 3.13 and a network, nothing else.
+
+PYTHONS := python3.13 python3.12 python3.11 python3
+PYTHON ?= $(shell for each in $(PYTHONS); do \
+	$$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$each && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint types lock clean
+
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## Show on this machine what happens when the model fails: about a minute
+	$(BIN)/holdfast demo
+
+test: $(STAMP) ## All tests, those on a real Kafka included
+	$(BIN)/python -m pytest
+
+bench: $(STAMP) ## Measure the age at decision at 1,000 transactions a second
+	$(BIN)/python -m bench.age
+
+lint: $(STAMP) ## Style, format and import direction
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+types: $(STAMP) ## Types, strictly
+	$(BIN)/mypy
+
+lock: ## Resolve the dependencies anew; needs uv
+	$(LOCK) -o requirements.txt
+	$(LOCK) --group dev -o requirements-dev.txt
+
+LOCK := uv pip compile pyproject.toml --extra data --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header --quiet
+
+clean: ## Remove the environment, caches and local data
+	rm -rf $(VENV) .holdfast build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find models rules streams tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment for all: the build backend comes from the lock too, so nothing unlocked is downloaded.
+$(STAMP): requirements-dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Holdfast needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
