@@ -53,13 +53,19 @@ class DecidingAgent:
         """Decide a batch. Raises what deciding raised, or AgentSilent."""
         item = Item(lane=lane, records=records, answer=asyncio.get_running_loop().create_future())
         give_up_at = time.monotonic() + timeout_seconds
-        while time.monotonic() < give_up_at:
+        while (left := give_up_at - time.monotonic()) > 0:
+            wait = min(left, OFFER_AGAIN_SECONDS)
             if not item.taken:  # Faust drops channel items while its own group settles at start
-                await self._channel.put(self._event(item))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(OFFER_AGAIN_SECONDS):
-                    return await asyncio.shield(item.answer)
+                await self._offer(item, wait)
+            answered, _ = await asyncio.wait({item.answer}, timeout=wait)
+            if answered:
+                return item.answer.result()
         raise AgentSilent(f"no answer within {timeout_seconds} s")
+
+    async def _offer(self, item: Item, timeout_seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):  # the channel of an agent that stands still fills up
+            async with asyncio.timeout(timeout_seconds):
+                await self._channel.put(self._event(item))
 
     def _event(self, item: Item) -> Any:
         # An event needs the present generation of Faust's own group, or the agent's stream drops it.

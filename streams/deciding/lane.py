@@ -34,7 +34,7 @@ Told = Callable[[LaneState, Decided], None]
 
 
 class RecordTooLarge(Exception):
-    """A record does not fit into an empty batch; sending it would wait for ever."""
+    """A record does not fit into a batch of its own; no broker would take it."""
 
 
 async def fenced_producer(settings: Settings, partition: int) -> AIOKafkaProducer:
@@ -102,7 +102,7 @@ class Lane:
                     self._committing = True
                     await self._decide(partition, records)
                     self._committing = False
-                elif began - self._evicted_at > EVICT_EVERY_SECONDS:
+                if began - self._evicted_at > EVICT_EVERY_SECONDS:
                     await self._evict(partition)
                 if (rest := pause - (time.monotonic() - began)) > 0 and len(
                     records or ()
@@ -142,11 +142,11 @@ class Lane:
         futures = []
         batch = self.producer.create_batch()
         for each in outgoing:
-            if _append(batch, each):
-                continue
-            futures.append(await self._dispatch(batch, topic))
-            batch = self.producer.create_batch()
             if not _append(batch, each):
+                futures.append(await self._dispatch(batch, topic))
+                batch = self.producer.create_batch()
+                _append(batch, each)
+            if batch.size() > LARGEST_BATCH_BYTES:  # aiokafka takes a batch's first record whatever its size
                 raise RecordTooLarge(topic)
         if batch.record_count():
             futures.append(await self._dispatch(batch, topic))

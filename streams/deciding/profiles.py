@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from itertools import islice
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -51,10 +52,14 @@ class ProfileStore:
         self._out.clear()
         return changed
 
+    def roll_back(self) -> None:
+        """Forget what was checked out: its batch was not decided."""
+        self._out.clear()
+
     def idle_since(self, horizon: float, *, most: int, after: int) -> Iterator[bytes]:
         """Cards among the `most` that follow position `after` whose newest event is older than `horizon` (seconds)."""
-        for position, (card, packed) in enumerate(self._packed.items()):
-            if after <= position < after + most and (unpack(packed).last_seen or 0.0) < horizon:
+        for card, packed in islice(self._packed.items(), after, after + most):
+            if (unpack(packed).last_seen or 0.0) < horizon:
                 yield card
 
     def forget(self, card: bytes) -> None:

@@ -1,0 +1,315 @@
+"""The decider: every record of a batch ends as exactly one of decision, dead letter and recognised duplicate."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.deciding import NOW, Desk, dead_letters, decisions, default_rules, record_of, transaction
+from support.fake_scorer import scored
+from support.records import consumed
+
+from models.dead_letter import DeadLetterReason
+from models.features import FEATURES
+from models.simulator.bad_records import BAD_KINDS
+from models.simulator.chance import seeded
+from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode
+from rules.ruleset import RuleSet
+from streams.deciding.decider import SAMPLES
+from streams.settings import Settings
+
+SANDBOX = Settings(sandbox=True)
+AT_THE_BORDER = [kind for kind in BAD_KINDS if not kind.follows_good]
+AFTER_THE_GOOD = [kind for kind in BAD_KINDS if kind.follows_good]
+
+
+def plain(number: int) -> dict:
+    """A good payment as producers write it, at the broker's time."""
+    return msgspec.to_builtins(transaction(number, event_time=datetime.fromtimestamp(NOW, UTC)))
+
+
+def broken_rules() -> RuleSet:
+    def judge(*_: object) -> None:
+        raise RecursionError("rules")
+
+    return replace(default_rules(), judge=judge)
+
+
+# --- accounting ---
+
+numbers = st.integers(0, 12)
+sendings = st.lists(
+    st.one_of(
+        st.tuples(st.just("good"), numbers, st.just(0)),
+        st.tuples(st.just("bad"), numbers, st.integers(0, len(AT_THE_BORDER) - 1)),
+        st.tuples(st.just("reused"), numbers, st.integers(0, len(AFTER_THE_GOOD) - 1)),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(sendings, st.lists(st.integers(0, 30), max_size=3))
+async def test_each_record_ends_as_exactly_one_of_three(sent: list[tuple[str, int, int]], cuts: list[int]) -> None:
+    """Good payments, good ones sent again, all kinds of bad ones and reused ids, cut into batches anyhow."""
+    desk, records, expected, known = Desk(), [], Counter(), set()
+    for offset, (kind, number, which) in enumerate(sent):
+        good = transaction(number, event_time=datetime.fromtimestamp(NOW, UTC))
+        if kind == "bad":
+            key, value = AT_THE_BORDER[which].make(plain(number), seeded(offset))
+            expected[AT_THE_BORDER[which].reason] += 1
+            records.append(consumed(value, key=key, offset=offset, at=NOW))
+        elif kind == "reused" and number in known:
+            key, value = AFTER_THE_GOOD[which].make(plain(number), seeded(offset))
+            expected[DeadLetterReason.ID_REUSED] += 1
+            records.append(consumed(value, key=key, offset=offset, at=NOW))
+        else:
+            expected["duplicate" if number in known else "decided"] += 1
+            known.add(number)
+            records.append(record_of(good, offset=offset))
+    bounds = [0, *sorted(min(cut, len(records)) for cut in cuts), len(records)]
+    made, letters, duplicates = [], [], 0
+    for begin, end in pairwise(bounds):
+        batch = await desk.decide(*records[begin:end])
+        made += decisions(batch)
+        letters += dead_letters(batch)
+        duplicates += batch.duplicates
+        assert sum(batch.tallies.values()) == len(batch.ages) == len(decisions(batch))
+        assert sum(batch.malformed.values()) == len(batch.dead_letters)
+    ends = [decision.input.offset for decision in made] + [letter.record.offset for letter in letters]
+    assert len(ends) == len(set(ends))
+    assert len(ends) + duplicates == len(records)
+    told = Counter(letter.reason for letter in letters) | Counter(decided=len(made), duplicate=duplicates)
+    assert +told == +expected
+    assert len({decision.transaction_id for decision in made}) == len(made)
+
+
+async def test_a_payment_sent_twice_in_a_batch_is_decided_once() -> None:
+    desk = Desk()
+    batch = await desk.decide(*(record_of(transaction(1), offset=offset) for offset in range(3)))
+    assert [decision.input.offset for decision in decisions(batch)] == [0]
+    assert batch.duplicates == 2
+
+
+async def test_a_payment_sent_again_later_is_not_decided_again() -> None:
+    desk = Desk()
+    await desk.decide(record_of(transaction(1)))
+    batch = await desk.decide(record_of(transaction(1), offset=1))
+    assert (decisions(batch), batch.duplicates, batch.profiles) == ([], 1, batch.profiles)
+
+
+async def test_the_same_id_with_other_content_is_a_dead_letter() -> None:
+    desk = Desk()
+    await desk.decide(record_of(transaction(1)))
+    batch = await desk.decide(record_of(transaction(1, amount_minor=99), offset=1))
+    (letter,) = dead_letters(batch)
+    assert (letter.reason, letter.record.offset, decisions(batch)) == (DeadLetterReason.ID_REUSED, 1, [])
+
+
+async def test_decisions_of_an_outcome_keep_the_order_of_their_payments() -> None:
+    desk = Desk()
+    batch = await desk.decide(*(record_of(transaction(number), offset=number) for number in range(20)))
+    for outgoing in batch.decisions.values():
+        offsets = [msgspec.json.decode(each.value)["input"]["offset"] for each in outgoing]
+        assert offsets == sorted(offsets)
+
+
+async def test_payments_of_a_card_see_each_other_within_a_batch() -> None:
+    desk = Desk()
+    same = [record_of(transaction(number, pan_token="tok_1"), offset=number) for number in range(3)]
+    batch = await desk.decide(*same)
+    count = FEATURES.index("card_count_1d")
+    assert [decision.features[count] for decision in decisions(batch)] == [1.0, 2.0, 3.0]
+    assert len(batch.profiles) == 1
+
+
+# --- who decides ---
+
+
+async def test_the_model_decides_where_it_may() -> None:
+    desk = Desk()
+    decision = await desk.decision(transaction(1))
+    assert (decision.decision_source, decision.fallback_reason) == (DecisionSource.MODEL, None)
+    assert (decision.risk_score, decision.model_version) == (0.01, "m-1")
+    assert decision.features == tuple(desk.scorer.asked[0][0])
+    assert [contribution.feature for contribution in decision.contributions] == [FEATURES[0]] * 3
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        FallbackReason.RESPONSE_TIMEOUT,
+        FallbackReason.CONNECTION_ERROR,
+        FallbackReason.APPLICATION_ERROR,
+        FallbackReason.MODEL_COLD_START,
+    ],
+)
+async def test_rules_decide_where_the_model_does_not(why: FallbackReason) -> None:
+    desk = Desk()
+    desk.scorer.failure = why
+    decision = await desk.decision(transaction(1))
+    assert decision.fallback_reason is why
+    assert decision.decision_source in (DecisionSource.RULES, DecisionSource.STAND_IN)
+    assert decision.risk_score is decision.model_version is decision.confidence is None
+
+
+async def test_a_lying_model_is_not_believed() -> None:
+    desk = Desk()
+    desk.scorer.lie = scored(float("nan"))
+    assert (await desk.decision(transaction(1))).fallback_reason is FallbackReason.MODEL_INVALID_OUTPUT
+
+
+@pytest.mark.parametrize(("age", "why"), [(0.250, None), (0.251, FallbackReason.TRANSACTION_TOO_OLD)])
+async def test_a_payment_older_than_its_deadline_allows_is_not_scored(age: float, why: FallbackReason | None) -> None:
+    desk = Desk()
+    desk.clock.now = round(NOW + age, 3)
+    decision = await desk.decision(transaction(1))
+    assert decision.fallback_reason is why
+    assert len(desk.scorer.asked) == (why is None)
+
+
+@pytest.mark.parametrize(("age", "missed"), [(0.300, False), (0.301, True)])
+async def test_a_decision_later_than_its_deadline_says_so(age: float, missed: bool) -> None:
+    desk = Desk()
+    desk.clock.now = NOW + age
+    decision = await desk.decision(transaction(1))
+    assert (decision.deadline_missed, decision.age_ms) == (missed, round(age * 1000))
+
+
+async def test_old_and_fresh_payments_of_a_batch_are_told_apart() -> None:
+    desk = Desk()
+    batch = await desk.decide(
+        record_of(transaction(1), offset=0, at=NOW - 60),
+        record_of(transaction(2), offset=1),
+        record_of(transaction(3), offset=2, at=NOW - 60),
+    )
+    old, fresh, older = decisions(batch)
+    assert old.fallback_reason is older.fallback_reason is FallbackReason.TRANSACTION_TOO_OLD
+    assert (fresh.fallback_reason, fresh.risk_score) == (None, 0.01)
+
+
+async def test_a_lane_behind_goes_by_rules() -> None:
+    desk = Desk()
+    desk.lane.lag = 5_000
+    assert (await desk.decision(transaction(1))).fallback_reason is FallbackReason.CONSUMER_LAG
+    assert desk.scorer.asked == []
+
+
+async def test_an_operator_takes_the_model_out_of_use_and_gives_it_back() -> None:
+    desk = Desk()
+    desk.knowledge.take_control(b"mode", b'{"force": "rules", "why": "drill"}')
+    assert (await desk.decision(transaction(1))).fallback_reason is FallbackReason.FORCED
+    desk.knowledge.take_control(b"mode", None)
+    assert (await desk.decision(transaction(2))).fallback_reason is None
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_the_safe_default_decides_where_rules_raise(answered: bool) -> None:
+    desk = Desk(ruleset=broken_rules())
+    desk.scorer.failure = None if answered else FallbackReason.RESPONSE_TIMEOUT
+    small = await desk.decision(transaction(1, amount_minor=1_999))
+    large = await desk.decision(transaction(2, amount_minor=2_000))
+    assert (small.outcome, large.outcome) == (Outcome.APPROVE, Outcome.REVIEW)
+    for decision in (small, large):
+        assert decision.decision_source is DecisionSource.SAFE_DEFAULT
+        assert decision.reason_codes == (ReasonCode.RULE_FAILED, ReasonCode.SAFE_DEFAULT)
+        assert decision.fallback_reason is (
+            FallbackReason.RULES_FAILED if answered else FallbackReason.RESPONSE_TIMEOUT
+        )
+
+
+async def test_a_card_is_approved_without_the_model_only_within_its_limits() -> None:
+    desk = Desk()
+    desk.scorer.failure = FallbackReason.RESPONSE_TIMEOUT
+    hour = timedelta(hours=1)
+    begin = datetime.fromtimestamp(NOW, UTC)
+    sent = [
+        transaction(number, pan_token="tok_1", amount_minor=900, event_time=begin - (12 - number) * hour / 12)
+        for number in range(12)
+    ]
+    batch = await desk.decide(*(record_of(each, offset=offset) for offset, each in enumerate(sent[:6])))
+    batch_2 = await desk.decide(*(record_of(each, offset=offset) for offset, each in enumerate(sent[6:])))
+    approved = [each for each in decisions(batch) + decisions(batch_2) if each.outcome is Outcome.APPROVE]
+    assert 0 < len(approved) <= Settings().stand_in.max_count
+
+
+async def test_a_rule_set_that_comes_while_the_model_scores_is_not_named_for_this_batch() -> None:
+    desk = Desk()
+    later = replace(default_rules(), ruleset_version="2+later")
+    desk.scorer.meanwhile = lambda: setattr(desk.knowledge, "ruleset", later)
+    first, second = await desk.decision(transaction(1)), await desk.decision(transaction(2))
+    assert first.ruleset_version == default_rules().ruleset_version
+    assert second.ruleset_version == "2+later"
+
+
+async def test_fallbacks_are_tallied_with_their_money_and_a_few_samples() -> None:
+    desk = Desk()
+    desk.scorer.failure = FallbackReason.RESPONSE_TIMEOUT
+    batch = await desk.decide(*(record_of(transaction(number, amount_minor=100), offset=number) for number in range(9)))
+    tally = batch.fallbacks[FallbackReason.RESPONSE_TIMEOUT]
+    assert (tally.count, tally.amount_minor, len(tally.samples)) == (9, 900, SAMPLES)
+
+
+# --- sandbox ---
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+async def test_a_test_token_forces_its_outcome_in_a_sandbox_only(outcome: Outcome) -> None:
+    sent = transaction(1, pan_token=f"tok_test_{outcome}")
+    forced = await Desk(settings=SANDBOX).decision(sent)
+    assert (forced.outcome, forced.reason_codes) == (outcome, (ReasonCode.SANDBOX,))
+    assert ReasonCode.SANDBOX not in (await Desk().decision(sent)).reason_codes
+
+
+@pytest.mark.parametrize(
+    ("token", "why"),
+    [("slow", FallbackReason.RESPONSE_TIMEOUT), ("scorer_down", FallbackReason.CONNECTION_ERROR)],
+)
+async def test_a_test_token_forces_its_fallback_and_alarms_nobody(token: str, why: FallbackReason) -> None:
+    desk = Desk(settings=SANDBOX)
+    batch = await desk.decide(record_of(transaction(1, pan_token=f"tok_test_{token}")))
+    (decision,) = decisions(batch)
+    assert decision.fallback_reason is why
+    assert batch.fallbacks == {}
+
+
+# --- state ---
+
+
+async def test_a_batch_that_fails_leaves_the_profiles_as_they_were_and_can_be_decided_again() -> None:
+    desk = Desk()
+
+    def explode() -> None:
+        raise MemoryError
+
+    desk.scorer.meanwhile = explode
+    with pytest.raises(MemoryError):
+        await desk.decide(record_of(transaction(1)))
+    assert len(desk.lane.profiles) == 0
+    desk.scorer.meanwhile = lambda: None
+    batch = await desk.decide(record_of(transaction(1)))
+    assert (len(decisions(batch)), batch.duplicates) == (1, 0)
+
+
+async def test_what_a_batch_changes_goes_to_the_changelog() -> None:
+    desk = Desk()
+    batch = await desk.decide(*(record_of(transaction(number), offset=number) for number in range(3)))
+    assert [each.key for each in batch.profiles] == [b"tok_0", b"tok_1", b"tok_2"]
+    restored = Desk()
+    for each in batch.profiles:
+        restored.lane.profiles.restored(each.key or b"", each.value)
+    again = await restored.decide(*(record_of(transaction(number), offset=number) for number in range(3)))
+    assert (decisions(again), again.duplicates) == ([], 3)
+
+
+async def test_a_batch_of_nothing_good_changes_no_profile() -> None:
+    batch = await Desk().decide(consumed(b"{", key=b"tok_1", at=NOW))
+    assert (batch.profiles, len(batch.dead_letters)) == ([], 1)
+
+
+async def test_an_empty_batch_is_decided() -> None:
+    assert decisions(await Desk().decide()) == []

@@ -1,0 +1,163 @@
+"""The watch: what lanes did becomes incidents, and only proof of health ends them."""
+
+from datetime import UTC, datetime
+
+import pytest
+from support.deciding import Desk, a_lane, record_of, transaction
+from support.stopped_clock import StoppedClock
+
+from models.alert import Alert, AlertStatus
+from models.dead_letter import DeadLetterReason
+from rules.breaker import BreakerState
+from rules.decision import FallbackReason
+from rules.incidents import IncidentPolicy, Incidents
+from streams.deciding.batch import Decided, FallbackTally
+from streams.deciding.watch import LaneWatch
+from streams.metrics import WorkerMetrics
+
+OPEN, RESOLVED = AlertStatus.OPEN, AlertStatus.RESOLVED
+
+
+class Announcer:
+    """Announces to a list."""
+
+    def __init__(self) -> None:
+        self.clock = StoppedClock()
+        self.incidents = Incidents(IncidentPolicy(quiet_seconds=3.0), source="w")
+        self.alerts: list[Alert] = []
+
+    def failed(self, component: str, reason: str, *, samples: list[str] | None = None, **facts: int | None) -> None:
+        alert = self.incidents.failed(component, reason, self.now(), samples=samples or (), **facts)
+        self.alerts += [alert] if alert else []
+
+    def healthy(self, component: str) -> None:
+        self.incidents.healthy(component, self.now())
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock.now, UTC)
+
+    def pass_(self, seconds: float) -> None:
+        self.clock.pass_(seconds)
+        self.alerts += self.incidents.due(self.now())
+
+    @property
+    def told(self) -> list[tuple[str, str, AlertStatus]]:
+        return [(alert.component, alert.reason, alert.status) for alert in self.alerts]
+
+
+class Link:
+    restarts = 0
+    refusal: str | None = None
+
+
+class Gate:
+    successes = 0
+    state = BreakerState.CLOSED
+    snapshot_created = None
+
+
+class Watched:
+    """A watch over a desk."""
+
+    def __init__(self) -> None:
+        self.announcer, self.link, self.gate, self.desk = Announcer(), Link(), Gate(), Desk()
+        self.watch = LaneWatch(WorkerMetrics(), self.announcer, self.gate, self.link)
+        self.number = 0
+
+    async def batch(self, failure: FallbackReason | None = None) -> None:
+        self.number += 1
+        self.desk.scorer.failure = failure
+        self.watch.decided(a_lane(), await self.desk.decide(record_of(transaction(self.number))))
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return Watched()
+
+
+async def test_an_episode_is_one_alert_to_open_and_one_to_resolve(watched: Watched) -> None:
+    for why in (FallbackReason.RESPONSE_TIMEOUT, FallbackReason.CIRCUIT_OPEN, FallbackReason.CONNECTION_ERROR):
+        await watched.batch(why)
+    await watched.batch()
+    watched.announcer.pass_(3.0)
+    assert watched.announcer.told == [
+        ("scorer", "RESPONSE_TIMEOUT", OPEN),
+        ("scorer", "RESPONSE_TIMEOUT", RESOLVED),
+    ]
+    assert watched.announcer.alerts[-1].count == 3
+
+
+async def test_batches_without_the_model_prove_nothing_of_it(watched: Watched) -> None:
+    await watched.batch(FallbackReason.RESPONSE_TIMEOUT)
+    watched.desk.knowledge.take_control(b"mode", b'{"force": "rules"}')
+    await watched.batch()
+    watched.watch.tick()
+    watched.announcer.pass_(10.0)
+    assert ("scorer", "RESPONSE_TIMEOUT", RESOLVED) not in watched.announcer.told
+
+
+async def test_trials_in_shadow_prove_the_scorer_well_once_the_breaker_closed(watched: Watched) -> None:
+    await watched.batch(FallbackReason.RESPONSE_TIMEOUT)
+    watched.gate.successes, watched.gate.state = 1, BreakerState.HALF_OPEN
+    watched.watch.tick()
+    watched.announcer.pass_(5.0)
+    assert len(watched.announcer.alerts) == 1
+    watched.gate.successes, watched.gate.state = 2, BreakerState.CLOSED
+    watched.watch.tick()
+    watched.announcer.pass_(1.0)
+    assert watched.announcer.told[-1] == ("scorer", "RESPONSE_TIMEOUT", RESOLVED)
+
+
+async def test_a_refused_snapshot_stays_an_incident_until_another_is_taken(watched: Watched) -> None:
+    watched.link.refusal = "the content does not match its hash"
+    for _ in range(10):
+        watched.watch.tick()
+        watched.announcer.pass_(1.0)
+    watched.link.refusal = None
+    watched.watch.tick()
+    watched.announcer.pass_(3.0)
+    assert watched.announcer.told == [
+        ("snapshot", "SNAPSHOT_REFUSED", OPEN),
+        ("snapshot", "SNAPSHOT_REFUSED", RESOLVED),
+    ]
+
+
+def test_a_refused_rule_set_stays_an_incident_until_one_is_taken(watched: Watched) -> None:
+    watched.watch.ruleset("1:1: no")
+    watched.announcer.pass_(10.0)
+    watched.watch.ruleset(None)
+    watched.announcer.pass_(10.0)
+    assert [status for _, _, status in watched.announcer.told] == [OPEN, RESOLVED]
+
+
+def test_a_batch_that_decided_nothing_proves_no_lane_well(watched: Watched) -> None:
+    watched.announcer.failed("lanes", "CONSUMER_LAG")
+    watched.watch.decided(a_lane(), Decided(duplicates=5))
+    watched.announcer.pass_(10.0)
+    assert watched.announcer.told == [("lanes", "CONSUMER_LAG", OPEN)]
+
+
+@pytest.mark.parametrize("reason", FallbackReason)
+def test_every_fallback_opens_an_incident(watched: Watched, reason: FallbackReason) -> None:
+    batch = Decided()
+    batch.fallbacks[reason] = FallbackTally(count=1, samples=["t-1"])
+    watched.watch.decided(a_lane(), batch)
+    assert [(told, status) for _, told, status in watched.announcer.told] == [(reason, OPEN)]
+
+
+async def test_rules_that_fail_are_an_incident_of_their_own(watched: Watched) -> None:
+    batch = Decided()
+    batch.fallbacks[FallbackReason.RULES_FAILED] = FallbackTally(count=1)
+    watched.watch.decided(a_lane(), batch)
+    watched.watch.ruleset(None)
+    watched.announcer.pass_(5.0)
+    await watched.batch()
+    watched.announcer.pass_(0.0)
+    assert watched.announcer.told == [("judgement", "RULES_FAILED", OPEN), ("judgement", "RULES_FAILED", RESOLVED)]
+
+
+def test_bad_input_is_told_apart_from_reused_ids(watched: Watched) -> None:
+    batch = Decided()
+    batch.malformed.update({DeadLetterReason.NOT_JSON: 2, DeadLetterReason.ID_REUSED: 1})
+    watched.watch.decided(a_lane(), batch)
+    assert watched.announcer.told == [("transaction-ids", "ID_REUSED", OPEN), ("input", "DEAD_LETTER", OPEN)]

@@ -1,0 +1,36 @@
+"""The Faust app as the worker builds it: what the hot path relies on is switched so."""
+
+import faust
+import pytest
+
+from streams.settings import BrokerSettings, Settings
+from streams.worker import build_app
+
+
+@pytest.fixture(scope="module")
+def app() -> faust.App:
+    return build_app(Settings(), "worker-1")
+
+
+def test_the_deciding_agent_is_one(app: faust.App) -> None:
+    assert app.agents["decide"].concurrency == 1
+
+
+def test_it_listens_nowhere_and_declares_nothing(app: faust.App) -> None:
+    assert not app.conf.web_enabled
+    assert not app.conf.topic_allow_declare
+    assert app.conf.topic_disable_leader
+
+
+def test_it_has_no_tables_and_no_transactions_of_its_own(app: faust.App) -> None:
+    assert not app.tables
+    assert "exactly" not in str(app.conf.processing_guarantee)
+
+
+def test_each_start_has_its_own_group(app: faust.App) -> None:
+    assert build_app(Settings(), "worker-1").conf.id != app.conf.id
+
+
+def test_no_password_is_in_its_address() -> None:
+    broker = BrokerSettings(security_protocol="SASL_PLAINTEXT", sasl_username="u", sasl_password="hush")
+    assert "hush" not in str(build_app(Settings(broker=broker), "worker-1").conf.broker)
