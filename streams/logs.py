@@ -27,7 +27,14 @@ class _Masked(logging.Formatter):
 
 
 def _mask_fields(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    return {key: mask_text(value) if isinstance(value, str) else value for key, value in event.items()}
+    return {mask_text(key): _masked(value) for key, value in event.items()}
+
+
+def _masked(value: object) -> object:
+    """The value itself, or its text with the card numbers in it masked."""
+    text = value if isinstance(value, str) else repr(value)
+    masked = mask_text(text)
+    return value if masked == text else masked
 
 
 def configure_logs(component: str) -> None:
