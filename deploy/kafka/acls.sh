@@ -45,8 +45,11 @@ options() {
     for value in $3; do printf '%s %s%s ' "$1" "$2" "$value"; done
 }
 
-# `holdfast topics create|check`
-allow admin "Create Describe DescribeConfigs" "$everything"
+# `holdfast topics create` makes the topics; who works with them first checks that they are as they must be.
+allow admin Create "$everything"
+for checking in admin worker operator; do
+    allow "$checking" "Describe DescribeConfigs" "$everything"
+done
 
 # Workers: one group for the lanes, and one for each start of the Faust app, which follows the control topic.
 allow worker Read "transactions card-feedback profiles $broadcast"
@@ -65,6 +68,6 @@ allow producer Write "$inputs"
 allow consumer Read "$results"
 allow_group consumer prefixed "$app-${prefix}consumer-"
 
-# `holdfast watch`, `audit` and `rules`, which first check the topics' configuration.
-allow operator "Read DescribeConfigs" "$everything"
+# `holdfast watch`, `audit` and `rules`
+allow operator Read "$everything"
 allow operator Write "rules control"
