@@ -17,8 +17,9 @@ from rules.breaker import Breaker
 from rules.ruleset import parse_ruleset
 from streams.alerting.announcer import Announcer
 from streams.broker.clients import tls_context
+from streams.broker.topic_admin import TopicsWrong, require_topics
 from streams.broker.topics import Topic, name_of
-from streams.crash import give_up
+from streams.crash import give_up, refuse
 from streams.deciding.agent import DecidingAgent
 from streams.deciding.broadcast import Follower
 from streams.deciding.decider import Decider
@@ -70,6 +71,8 @@ class Worker(faust.Service):
         """Start everything; a worker that cannot start ends, and its supervisor tries again."""
         try:
             await self._start()
+        except TopicsWrong as wrong:
+            refuse(wrong.sentence)
         except Exception as error:  # noqa: BLE001 - whatever it is, half a worker must not go on
             give_up("worker_start_failed", error)
 
@@ -83,6 +86,7 @@ class Worker(faust.Service):
         log.info("worker_stopped")
 
     async def _start(self) -> None:
+        await require_topics(self._settings)
         metrics = self._settings.metrics
         port = expose(self._metrics.registry, metrics.host, metrics.worker_port)
         log.info("worker_starting", instance=self._instance, metrics_port=port)

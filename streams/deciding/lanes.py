@@ -48,9 +48,10 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._knowledge = knowledge
         self._told = told
         self._on_assigned = on_assigned
-        self._group = f"{settings.app}-{settings.topics.prefix}lanes"
+        self._group = settings.lanes_group
         self._input = name_of(Topic.TRANSACTIONS, settings.topics)
         self._lanes: list[Lane] = []
+        self._opening: asyncio.Task[None] | None = None
         self._feedback: Follower | None = None
         self._consumer: AIOKafkaConsumer  # made in start: it needs the running loop
 
@@ -83,15 +84,18 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._consumer.stop()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Open the lanes of a new assignment."""
-        try:
-            await self._open(sorted(assigned))
-        except BaseException as error:  # noqa: BLE001 - a partition half open must not be decided
-            give_up("assignment_failed", error)
+        """Open the lanes of a new assignment, in the background: no heartbeat is sent until this returns."""
+        self._opening = asyncio.create_task(self._open_all(sorted(assigned)), name="opening")
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - all go
         """Close all lanes: the range assignor hands everything out anew."""
         await self._close()
+
+    async def _open_all(self, partitions: list[TopicPartition]) -> None:
+        try:
+            await self._open(partitions)
+        except Exception as error:  # noqa: BLE001 - a partition half open must not be decided
+            give_up("assignment_failed", error)
 
     async def _open(self, partitions: list[TopicPartition]) -> None:
         began = time.monotonic()
@@ -132,6 +136,8 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._feedback.start(TopicPartition(topic, partition) for partition in partitions)
 
     async def _close(self) -> None:
+        if self._opening is not None:
+            await self._opening  # a lane opened after this would be nobody's
         lanes, self._lanes = self._lanes, []
         await asyncio.gather(*(lane.close() for lane in lanes))
         if self._feedback is not None:
