@@ -1,11 +1,13 @@
 """`holdfast worker` and `holdfast learner`: one process of each kind, in this process."""
 
+import asyncio
 from typing import Annotated
 
 import typer
 
 from streams.crash import EXIT_INDEFINITE
 from streams.operating.context import settings_of
+from streams.settings import Settings
 
 
 def worker(
@@ -23,7 +25,7 @@ def worker(
     Logs go to standard error, one JSON object a line; the first names the port of /metrics. Exit code 70 means that
     it met something whose outcome nobody can know: start it again, it goes on from what is committed.
     """
-    settings = settings_of(ctx)
+    settings = _ready_cluster(ctx)
 
     import mode.loop
 
@@ -50,8 +52,17 @@ def learner(ctx: typer.Context) -> None:
     There is one learner: a second one fences the first. Logs go to standard error; exit code 70 means: start it again,
     it learns each label exactly once relative to its last snapshot.
     """
-    settings = settings_of(ctx)
+    settings = _ready_cluster(ctx)
 
     from streams.learning.process import run
 
     run(settings)
+
+
+def _ready_cluster(ctx: typer.Context) -> Settings:
+    """The settings, once a Kafka answers and its topics are as they must be: wrong ones are reported, not used."""
+    from streams.broker.topic_admin import require_topics
+
+    settings = settings_of(ctx)
+    asyncio.run(require_topics(settings))
+    return settings
