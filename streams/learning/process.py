@@ -27,7 +27,8 @@ from streams.settings import Settings
 
 log = structlog.get_logger()
 
-POLL_MS = 100
+POLL_MS = 250  # longer than a fetch may wait: an empty poll means that there is nothing
+FETCH_BYTES, FETCH_WAIT_MS = 1 << 18, 200  # in no hurry: else each batch of each lane costs the broker an answer
 MOST_RECORDS = 2000  # in one poll: about 0.2 s of learning
 
 Take = Callable[[ConsumerRecord], Lesson | None]
@@ -86,7 +87,12 @@ class LearnerProcess:
             await self._rebuild(state)
 
     async def _reader(self, topics: tuple[Topic, ...], oldest: Mapping[str, int]) -> AIOKafkaConsumer:
-        consumer = reader(self._settings.broker, fetch_max_wait_ms=50, max_partition_fetch_bytes=2 << 20)
+        consumer = reader(
+            self._settings.broker,
+            fetch_min_bytes=FETCH_BYTES,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=2 << 20,
+        )
         await consumer.start()
         partitions = [
             TopicPartition(name_of(topic, self._settings.topics), number)
