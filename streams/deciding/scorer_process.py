@@ -4,6 +4,7 @@ Run by the worker as `python -m streams.deciding.scorer_process <fd>`; it ends w
 """
 
 import contextlib
+import ctypes
 import json
 import signal
 import socket
@@ -15,6 +16,7 @@ import numpy as np
 from models.features import FEATURES
 from models.linear import LinearScorer
 from models.snapshot import SnapshotInvalid, from_plain, verify
+from streams.broker.leash import PR_SET_PDEATHSIG
 from streams.deciding.scorer_frames import Answer, Frame, FrameBuffer, Kind, frame, write_answer
 
 
@@ -66,8 +68,15 @@ def serve(connection: socket.socket) -> None:
             connection.sendall(scorer.answer(asked))
 
 
+def die_with_the_worker() -> None:
+    """Have Linux kill this process with the worker's main thread: also where it sleeps in C code or is stopped."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main() -> None:
     """Serve on the inherited socket whose number is the first argument."""
+    die_with_the_worker()
     for interrupt in (signal.SIGINT, signal.SIGTERM):  # the worker decides when it ends, by closing the socket
         signal.signal(interrupt, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as connection, contextlib.suppress(ConnectionError):

@@ -114,11 +114,11 @@ class Study:
         self._join.expect(state["early"], frontier=float(state["frontier"]))
 
     def snapshot_due(self) -> bool:
-        """Whether enough was learnt, or long enough ago, for a new snapshot."""
+        """Whether enough was learnt, or long enough ago, for a new snapshot; dead letters go out with it."""
         learnt = self._lessons - self._lessons_at_snapshot
         waited = time.monotonic() - self._snapshot_at
         return learnt >= self._settings.publish_every_labels or (
-            learnt > 0 and waited >= self._settings.publish_interval_seconds
+            bool(learnt or self.dead_letters) and waited >= self._settings.publish_interval_seconds
         )
 
     def snapshot(self) -> Snapshot:

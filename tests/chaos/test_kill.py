@@ -1,0 +1,256 @@
+"""kill -9 under load: nothing is lost, nothing is decided twice, no card's order or memory suffers, no orphan stays."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from confluent_kafka import Message
+from support.outside import PATIENCE_SECONDS, Outside, outside_of
+from support.processes import environment_of, running_worker
+from support.wire_samples import a_decision
+
+from models.fingerprint import id_hash
+from models.profile import Profile, pack
+from models.simulator.policy import TrafficPolicy
+from models.transaction import Transaction
+from rules.decision import Decision, InputPosition, Outcome
+from streams.broker.topics import DECISIONS, Topic
+from streams.deciding.lane import fenced_producer
+from streams.operating.auditing import audit_topics
+from streams.operating.restarts import RestartPolicy
+from streams.operating.simulating import simulate
+from streams.operating.supervisor import Child, Kept, State, Supervisor
+from streams.wire.codec import content_fingerprint, read_decision, read_transaction, write_decision
+
+pytestmark = pytest.mark.chaos
+
+PARTITIONS = 4
+RATE, SECONDS = 250.0, 16.0
+TRAFFIC = TrafficPolicy(cards=400, merchants=600)  # so few that a card pays several times in a batch
+QUICK = RestartPolicy(first_pause=0.1, longest_pause=0.5)
+QUICK_LEARNER = {
+    "learner_least_labels": "50",
+    "learner_least_frauds": "1",
+    "learner_publish_interval_seconds": "1",
+}
+
+
+@pytest.fixture
+def outside(bootstrap: str, topic_prefix: str) -> Iterator[Outside]:
+    with outside_of(bootstrap, topic_prefix, PARTITIONS) as outside:
+        yield outside
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
+def lives(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+# Under load
+
+
+def child(outside: Outside, name: str) -> Child:
+    kind = "learner" if name == "learner" else "worker"
+    settings = outside.variables(**QUICK_LEARNER)
+    return Child(
+        name=name,
+        command=(sys.executable, "-m", "streams.operating.cli", kind),
+        environment=os.environ
+        | environment_of(outside.bootstrap, outside.prefix, **settings)
+        | {"HOLDFAST_INSTANCE": name},
+        ready_within_seconds=PATIENCE_SECONDS,
+    )
+
+
+def process_of(kept: Kept) -> psutil.Process:
+    """The child itself, below its leash."""
+    [process] = psutil.Process(kept.pid).children()
+    return process
+
+
+def scorers_of(worker: psutil.Process) -> list[psutil.Process]:
+    return [each for each in worker.children(recursive=True) if "scorer_process" in " ".join(each.cmdline())]
+
+
+def family(children: dict[str, Kept]) -> list[int]:
+    return [each.pid for kept in children.values() for each in psutil.Process(kept.pid).children(recursive=True)]
+
+
+async def kill_each_once(children: dict[str, Kept]) -> list[int]:
+    """Kill a worker, another's scorer and the learner, two seconds apart; who was killed, once all are replaced."""
+    await asyncio.sleep(2.0)
+    worker = process_of(children["worker-1"])
+    worker.kill()
+    await asyncio.sleep(2.0)
+    other = process_of(children["worker-2"])
+    await until(lambda: len(scorers_of(other)) == 1)
+    [scorer] = scorers_of(other)
+    scorer.kill()
+    await asyncio.sleep(2.0)
+    learner = process_of(children["learner"])
+    learner.kill()
+    await until(lambda: all(children[name].restarts == 1 for name in ("worker-1", "learner")))
+    await until(lambda: all(kept.state is State.READY for kept in children.values()))
+    await until(lambda: [each.pid for each in scorers_of(other)] not in ([], [scorer.pid]))
+    return [worker.pid, scorer.pid, learner.pid]
+
+
+async def test_kill_9_of_worker_scorer_and_learner_loses_and_repeats_nothing(outside: Outside, tmp_path: Path) -> None:
+    async with Supervisor(tmp_path, policy=QUICK) as supervisor:
+        await supervisor.start(*(child(outside, name) for name in ("worker-1", "worker-2", "learner")))
+        children = {kept.child.name: kept for kept in supervisor}
+        killing = asyncio.create_task(kill_each_once(children))
+        sent = await simulate(outside.settings, rate=RATE, seconds=SECONDS, policy=TRAFFIC, bad=0.02)
+        killed = await killing
+        audit = await audit_topics(outside.settings, wait_seconds=PATIENCE_SECONDS)
+        everybody = family(children)
+
+    ledger = audit.ledger
+    assert audit.holds, ledger
+    assert (ledger.in_flight, ledger.duplicates) == (0, 0)
+    assert (ledger.decided, ledger.dead_letters) == (sent.sent, sent.bad_sent)
+    assert sent.sent > 0.8 * RATE * SECONDS
+    assert sent.labels_sent > 50
+    assert not any(map(lives, [*killed, *everybody]))
+    decisions = outside.all_of(*DECISIONS.values())
+    assert out_of_order(decisions) == []
+    assert changelog(outside) == recomputed(outside, decisions)
+
+
+def out_of_order(decisions: list[Message]) -> list[str]:
+    """Decisions that stand on their topic, or were made, before that of an earlier payment of their partition."""
+    latest: dict[tuple[str, int], int] = defaultdict(lambda: -1)
+    wrong, made = [], []
+    for each in decisions:
+        decision = read_decision(each.value())
+        place = each.topic(), each.partition()
+        if decision.input.offset <= latest[place]:
+            wrong.append(decision.transaction_id)
+        latest[place] = decision.input.offset
+        made.append((each.partition(), decision.input.offset, decision.decided_at, decision.transaction_id))
+    made.sort()
+    pairs = [(earlier, later) for earlier, later in pairwise(made) if earlier[0] == later[0]]
+    return wrong + [later[3] for earlier, later in pairs if later[2] < earlier[2]]
+
+
+def changelog(outside: Outside) -> dict[tuple[int, bytes], bytes | None]:
+    """The latest profile of each card, by partition."""
+    return {(each.partition(), each.key()): each.value() for each in outside.all_of(Topic.PROFILES)}
+
+
+def recomputed(outside: Outside, decisions: list[Message]) -> dict[tuple[int, bytes], bytes | None]:
+    """Profiles of the decided transactions in the order of the input, stand-in approvals as they were decided."""
+    read = (read_decision(each.value()) for each in decisions)
+    by_place = {(each.input.partition, each.input.offset): each for each in read}
+    profiles: dict[tuple[int, bytes], Profile] = defaultdict(Profile)
+    for message in outside.all_of(Topic.TRANSACTIONS):
+        decision = by_place.get((message.partition(), message.offset()))
+        if decision is not None:
+            transaction = read_transaction(message.key(), message.value(), message.timestamp()[1] / 1000)
+            follow(profiles[message.partition(), message.key()], transaction, decision)
+    return {place: pack(profile) for place, profile in profiles.items()}
+
+
+def follow(profile: Profile, transaction: Transaction, decision: Decision) -> None:
+    at, amount = transaction.event_time.timestamp(), transaction.amount_minor
+    profile.observe(at, amount, id_hash(transaction.transaction_id), content_fingerprint(transaction))
+    if decision.outcome is Outcome.APPROVE and decision.fallback_reason is not None:
+        profile.note_stand_in(at, amount)
+
+
+# A predecessor that does not know that it was replaced
+
+WAITING = 1_500  # payments in each partition: more than it can decide, one a transaction, while a worker starts
+
+
+async def decide_until_fenced(outside: Outside, partition: int, began: asyncio.Event) -> int:
+    """Go on as a worker does that lost its partition unawares, a transaction for each record; how many it decided."""
+    topic = outside.name(Topic.TRANSACTIONS)
+    producer = await fenced_producer(outside.settings, partition)
+    try:
+        for offset in range(WAITING):
+            place = InputPosition(topic=topic, partition=partition, offset=offset)
+            decision = replace(a_decision(), transaction_id=f"tx_{partition}_{offset}", input=place)
+            await producer.begin_transaction()
+            await producer.send_and_wait(outside.name(Topic.REVIEW), write_decision(decision), b"tok", partition)
+            offsets = {TopicPartition(topic, partition): OffsetAndMetadata(offset + 1, "")}
+            await producer.send_offsets_to_transaction(offsets, outside.settings.lanes_group)
+            await producer.commit_transaction()
+            began.set()
+    except KafkaError:
+        return offset
+    finally:
+        await producer.stop()
+    return WAITING
+
+
+async def test_a_predecessor_that_goes_on_deciding_loses_and_repeats_nothing(outside: Outside) -> None:
+    for partition in range(PARTITIONS):
+        for number in range(WAITING):
+            payment = outside.payment(f"tok_{partition}_{number}", transaction_id=f"tx_{partition}_{number}")
+            outside.send(msgspec.json.encode(payment), key=payment["pan_token"].encode(), partition=partition)
+    outside.flush()
+    began = [asyncio.Event() for _ in range(PARTITIONS)]
+    predecessors = [
+        asyncio.create_task(decide_until_fenced(outside, number, event)) for number, event in enumerate(began)
+    ]
+    await asyncio.gather(*(event.wait() for event in began))
+    with ExitStack() as running:
+        successor = running_worker(outside.bootstrap, outside.prefix, **outside.variables())
+        await asyncio.to_thread(running.enter_context, successor)
+        decided = await asyncio.gather(*predecessors)
+        audit = await audit_topics(outside.settings, wait_seconds=PATIENCE_SECONDS)
+
+    assert 0 < min(decided) <= max(decided) < WAITING
+    assert audit.holds, audit.ledger
+    assert (audit.ledger.decided, audit.ledger.in_flight) == (PARTITIONS * WAITING, 0)
+
+
+# Orphans
+
+
+def await_started(scorer: int) -> None:
+    """Wait until the scorer serves, which it does once it ignores SIGTERM."""
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        [ignored] = re.findall(r"SigIgn:\s*(\w+)", Path(f"/proc/{scorer}/status").read_text())
+        if int(ignored, 16) >> (signal.SIGTERM - 1) & 1:
+            return
+        assert time.monotonic() < give_up_at
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's death signal")
+@pytest.mark.parametrize("stopped", [False, True], ids=["that waits", "that is stopped"])
+def test_a_scorer_does_not_outlive_its_killed_worker(outside: Outside, stopped: bool) -> None:
+    with running_worker(outside.bootstrap, outside.prefix, **outside.variables()) as worker:
+        [scorer] = scorers_of(psutil.Process(worker.pid))
+        if stopped:
+            await_started(scorer.pid)
+            scorer.suspend()
+        worker.kill()
+
+        give_up_at = time.monotonic() + 5.0
+        while lives(scorer.pid) and time.monotonic() < give_up_at:
+            time.sleep(0.02)
+        assert not lives(scorer.pid)

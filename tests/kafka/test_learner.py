@@ -1,0 +1,251 @@
+"""The learner: labels make a model that decides, workers hear of fraud, and a kill -9 teaches nothing twice."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from support.outside import Outside, outside_of
+from support.processes import Running, environment_of, running, running_worker
+from support.wire_samples import a_decision
+
+from models.dead_letter import DeadLetterReason
+from models.features import FEATURES
+from models.label import Label, LabelSource, LabelState
+from models.online import OnlineModel
+from models.snapshot import Snapshot, content_hash, from_plain
+from rules.decision import Decision, InputPosition
+from streams.broker.topics import Topic
+from streams.wire.codec import write_decision, write_label
+from streams.wire.dead_letter import read_dead_letter
+from streams.wire.snapshot_record import read_snapshot
+
+pytestmark = pytest.mark.kafka
+
+LEARNER = ("-m", "streams.operating.cli", "learner")
+LABELS, FRAUDS = 40, 8
+TEACHABLE = {
+    "learner_least_labels": str(LABELS),
+    "learner_least_frauds": "4",
+    "learner_publish_interval_seconds": "0.5",
+}
+PATIENT = {"scorer_budget_ms": "1000", "deadline_deadline_ms": "60000"}
+
+
+def a_learner(outside: Outside, **settings: str) -> Any:
+    return running(LEARNER, environment_of(outside.bootstrap, outside.prefix, **outside.variables(**settings)))
+
+
+def label(transaction_id: str, state: LabelState, *, number: int = 0) -> bytes:
+    now = datetime.now(UTC)
+    return write_label(
+        Label(
+            label_id=f"l-{transaction_id}-{number}",
+            transaction_id=transaction_id,
+            source=LabelSource.CHARGEBACK if state is LabelState.FRAUD else LabelSource.MANUAL_REVIEW,
+            state=state,
+            effective_at=now,
+            received_at=now,
+        )
+    )
+
+
+def send_label(outside: Outside, transaction_id: str, state: LabelState, *, number: int = 0) -> None:
+    """Always to one partition, so that their order is known."""
+    value = label(transaction_id, state, number=number)
+    outside.send(value, key=transaction_id.encode(), topic=Topic.LABELS, partition=0)
+
+
+def feature(decision: dict[str, Any], name: str) -> float:
+    return float(decision["features"][FEATURES.index(name)])
+
+
+# A worker and a learner together
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class School:
+    """An installation whose first labels were learnt."""
+
+    outside: Outside
+    before: dict[str, Any]  # the decision of a payment by the card and at the merchant that turn out bad
+    first: Snapshot
+
+
+@pytest.fixture(scope="module")
+def school(bootstrap: str) -> Iterator[School]:
+    with (
+        outside_of(bootstrap, "school.") as outside,
+        running_worker(bootstrap, outside.prefix, **outside.variables(**PATIENT)),
+        a_learner(outside, **TEACHABLE),
+    ):
+        frauds = [outside.pay("tok_bad", merchant_id="mer_bad") for _ in range(FRAUDS)]
+        honest = [outside.pay(merchant_id=f"mer_{number}") for number in range(LABELS - FRAUDS)]
+        outside.until(lambda: len(outside.decisions()) == LABELS)
+        for transaction_id in honest:
+            send_label(outside, transaction_id, LabelState.LEGITIMATE)
+        for transaction_id in frauds:
+            send_label(outside, transaction_id, LabelState.FRAUD)
+        outside.flush()
+        outside.until(lambda: champions(outside) != [])
+        outside.until(lambda: outside.decided()["decision_source"] == "model")
+        yield School(outside=outside, before=outside.decision(frauds[0]), first=champions(outside)[0])
+
+
+def champions(outside: Outside) -> list[Snapshot]:
+    return [
+        from_plain(read_snapshot(each.value() or b"").snapshot)
+        for each in outside.heard(Topic.MODELS)
+        if each.key() == b"champion"
+    ]
+
+
+def test_the_first_model_has_learnt_every_label_once(school: School) -> None:
+    assert (school.first.labels, school.first.frauds) == (LABELS, FRAUDS)
+
+
+def test_the_model_decides_afterwards(school: School) -> None:
+    decision = school.outside.decided()
+
+    assert decision["model_version"] == school.first.model_version
+    assert decision["risk_score"] is not None
+    assert school.before["model_version"] is None
+
+
+def test_workers_hear_of_an_acceptor_with_fraud(school: School) -> None:
+    decision = school.outside.decided(merchant_id="mer_bad")
+
+    assert feature(school.before, "merchant_last_was_fraud") == 0.0
+    assert feature(decision, "merchant_last_was_fraud") == 1.0
+    assert feature(decision, "merchant_fraud_run") == FRAUDS
+
+
+def test_workers_hear_of_a_defrauded_card(school: School) -> None:
+    decision = school.outside.decided("tok_bad", merchant_id="mer_9")
+
+    assert feature(school.before, "card_fraud_known") == 0.0
+    assert feature(decision, "card_fraud_known") == 1.0
+    assert feature(school.outside.decided(), "card_fraud_known") == 0.0
+
+
+def test_a_bad_label_is_a_dead_letter_of_its_own_topic_even_if_no_other_follows(school: School) -> None:
+    outside = school.outside
+    outside.send(b"fraud!", key=b"tx_1", topic=Topic.LABELS, partition=1)  # a place where a decided transaction lies
+    outside.flush()
+    outside.until(lambda: len(outside.heard(Topic.DEAD_LETTERS)) > 0)
+
+    [letter] = outside.heard(Topic.DEAD_LETTERS)
+    told = read_dead_letter(letter.key(), letter.value(), letter.headers() or [])
+
+    assert told.reason is DeadLetterReason.NOT_JSON
+    assert (told.record.topic, told.record.partition, told.record.offset) == (outside.name(Topic.LABELS), 1, 0)
+    assert (letter.key(), letter.value()) == (b"tx_1", b"fraud!")
+    audit = outside.audit()
+    assert audit.holds
+    assert audit.ledger.dead_letters == 0
+
+
+# A learner alone, killed
+
+
+SEED = 7
+EVERY = 50  # lessons to a snapshot
+SLOWLY = {
+    "learner_publish_every_labels": str(EVERY),
+    "learner_publish_interval_seconds": "3600",
+    "learner_least_labels": "1",
+    "learner_least_frauds": "1",
+}
+DECISIONS = tuple(range(130))
+
+
+@pytest.fixture
+def outside(bootstrap: str, topic_prefix: str) -> Iterator[Outside]:
+    with outside_of(bootstrap, topic_prefix) as outside:
+        yield outside
+
+
+def decision(number: int) -> Decision:
+    rng = Random(SEED * 1_000 + number)
+    return replace(
+        a_decision(),
+        transaction_id=f"t-{number}",
+        pan_token=f"tok_{number % 11}",
+        merchant_id=f"mer_{number % 13}",
+        event_time=datetime(2026, 1, 2, tzinfo=UTC),
+        features=tuple(rng.gammavariate(2.0, 3.0) for _ in FEATURES),
+        input=InputPosition(topic="transactions", partition=number % 2, offset=number),
+    )
+
+
+def is_fraud(number: int) -> bool:
+    return number % 10 == 3
+
+
+def teach(outside: Outside, numbers: range, *, again: int = 0) -> None:
+    for number in numbers:
+        state = LabelState.FRAUD if is_fraud(number) else LabelState.LEGITIMATE
+        send_label(outside, f"t-{number}", state, number=again)
+    outside.flush()
+
+
+def metric(learner: Running, name: str) -> float:
+    """The sum of a metric of the learner over its labels."""
+    [port] = re.findall(r'"metrics_port": (\d+)', learner.said())
+    with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if re.match(rf"{name}(_total)?({{|\s)", line))
+
+
+def ready_with(learner: Running) -> dict[str, Any]:
+    """What the learner held when it was ready."""
+    [line] = [line for line in learner.said().splitlines() if '"learner_ready"' in line]
+    return {name: json.loads(line)[name] for name in ("labels", "waiting")}
+
+
+def test_a_killed_learner_learns_each_label_once(outside: Outside) -> None:
+    with a_learner(outside, **SLOWLY) as learner:
+        for number in DECISIONS:
+            value = write_decision(decision(number))
+            outside.send(value, key=b"card", topic=Topic.APPROVE, partition=number % 2)
+        outside.flush()
+        outside.until(lambda: metric(learner, "holdfast_examples_pending") == len(DECISIONS))
+        teach(outside, range(50))
+        outside.until(lambda: len(champions(outside)) == 1)
+        teach(outside, range(50, 80))
+        teach(outside, range(40, 60), again=1)  # said twice
+        outside.until(lambda: metric(learner, "holdfast_examples_learnt") == 80)
+        learner.kill()
+    assert [snapshot.labels for snapshot in champions(outside)] == [50]
+
+    teach(outside, range(80, 100))
+    with a_learner(outside, **SLOWLY) as learner:
+        assert ready_with(learner) == {"labels": 50, "waiting": 80}
+        outside.until(lambda: len(champions(outside)) == 2)
+        learner.kill()
+    with a_learner(outside, **SLOWLY) as learner:
+        assert ready_with(learner) == {"labels": 100, "waiting": 30}
+
+    published = champions(outside)[-1]
+    assert published.labels == 100
+    assert content_hash(published) == content_hash(uninterrupted(100, published))
+    assert labelled_in_histories(outside) == 100
+
+
+def uninterrupted(labels: int, like: Snapshot) -> Snapshot:
+    """What a model is that learnt the same labels in their order and was never killed."""
+    model = OnlineModel()
+    for number in range(labels):
+        model.learn(decision(number).features, is_fraud=is_fraud(number))
+    return model.snapshot(label_offsets=like.label_offsets)
+
+
+def labelled_in_histories(outside: Outside) -> int:
+    """Labels counted in the acceptors' histories that a learner would go on from."""
+    latest = {each.key(): json.loads(each.value() or b"") for each in outside.all_of(Topic.LEARNER_STATE)}
+    return sum(sum(history["labelled"]) for history in latest.values())
