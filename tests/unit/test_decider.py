@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import msgspec
 import pytest
+from aiokafka import ConsumerRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.deciding import NOW, Desk, dead_letters, decisions, default_rules, record_of, transaction
@@ -180,16 +181,25 @@ async def test_a_decision_later_than_its_deadline_says_so(age: float, missed: bo
     assert (decision.deadline_missed, decision.age_ms) == (missed, round(age * 1000))
 
 
-async def test_old_and_fresh_payments_of_a_batch_are_told_apart() -> None:
+def a_batch_with_an_old_one_in_the_middle() -> list[ConsumerRecord]:
+    ages = (0.0, 60.0, 0.0)
+    return [record_of(transaction(offset), offset=offset, at=NOW - age) for offset, age in enumerate(ages)]
+
+
+async def test_each_payment_gets_its_own_score_and_an_old_one_none() -> None:
     desk = Desk()
-    batch = await desk.decide(
-        record_of(transaction(1), offset=0, at=NOW - 60),
-        record_of(transaction(2), offset=1),
-        record_of(transaction(3), offset=2, at=NOW - 60),
-    )
-    old, fresh, older = decisions(batch)
-    assert old.fallback_reason is older.fallback_reason is FallbackReason.TRANSACTION_TOO_OLD
-    assert (fresh.fallback_reason, fresh.risk_score) == (None, 0.01)
+    desk.scorer.lie = scored(0.01, 0.02)
+    made = decisions(await desk.decide(*a_batch_with_an_old_one_in_the_middle()))
+    assert [decision.risk_score for decision in made] == [0.01, None, 0.02]
+    assert made[1].fallback_reason is FallbackReason.TRANSACTION_TOO_OLD
+
+
+async def test_an_old_payment_is_not_said_to_wait_for_a_model_that_fails() -> None:
+    desk = Desk()
+    desk.scorer.failure = FallbackReason.RESPONSE_TIMEOUT
+    made = decisions(await desk.decide(*a_batch_with_an_old_one_in_the_middle()))
+    late, old = FallbackReason.RESPONSE_TIMEOUT, FallbackReason.TRANSACTION_TOO_OLD
+    assert [decision.fallback_reason for decision in made] == [late, old, late]
 
 
 async def test_a_lane_behind_goes_by_rules() -> None:

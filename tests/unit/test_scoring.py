@@ -141,10 +141,15 @@ async def test_trials_in_shadow_close_the_breaker_without_traffic(rested: tuple[
     assert scorer.asked[-1].tolist() == ROWS
 
 
-async def test_no_payment_waits_for_a_model_on_trial(rested: tuple[Scoring, FakeScorer]) -> None:
-    gate, _ = rested
+async def test_no_payment_waits_for_a_model_on_trial() -> None:
+    scorer = FakeScorer()
+    scorer.failure = FallbackReason.RESPONSE_TIMEOUT
+    gate = a_gate(scorer)
+    for _ in range(2):
+        await refusal(gate)
     await until(lambda: gate.state is BreakerState.HALF_OPEN)
     assert await refusal(gate) is FallbackReason.CIRCUIT_OPEN
+    assert len(scorer.asked) == 2
 
 
 async def test_failed_trials_leave_it_open_and_go_on(rested: tuple[Scoring, FakeScorer]) -> None:

@@ -106,6 +106,7 @@ class Run:
         for kind in ("decisions", "labels"):
             self.read(kind, tuple(self.state["next"].get(f"{kind}:{number}", 0) for number in range(PARTITIONS)))
         self.study.rebuilt(self.state)
+        assert self.study._join.early == self.state["early"]
 
     def read(self, kind: str, until: tuple[int, ...], *, learning: bool = False) -> None:
         take = self.study.take_decision if kind == "decisions" else self.study.take_label
