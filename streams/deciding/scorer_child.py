@@ -58,8 +58,8 @@ class ScorerChild(asyncio.Protocol):
         """Start a process. Raises OSError where the machine has no room for one."""
         child = cls()
         ours, theirs = socket.socketpair()
-        with theirs:
-            try:
+        try:
+            with theirs:
                 child._process = await asyncio.create_subprocess_exec(
                     sys.executable,
                     "-m",
@@ -67,10 +67,15 @@ class ScorerChild(asyncio.Protocol):
                     str(theirs.fileno()),
                     pass_fds=(theirs.fileno(),),
                 )
-            except BaseException:
-                ours.close()
-                raise
-        await asyncio.get_running_loop().create_connection(lambda: child, sock=ours)
+        except BaseException:
+            ours.close()
+            raise
+        try:
+            await asyncio.get_running_loop().create_connection(lambda: child, sock=ours)
+        except BaseException:
+            ours.close()
+            await child.end()
+            raise
         return child
 
     @property
@@ -117,7 +122,11 @@ class ScorerChild(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         self._disappoint()
-        await self._process.wait()
+        try:
+            await self._process.wait()
+        except asyncio.CancelledError:  # it is killed: waiting takes no time, and leaving would leave a zombie
+            await self._process.wait()
+            raise
 
     async def retire(self, within_seconds: float) -> None:
         """End it once it has answered what it was asked."""

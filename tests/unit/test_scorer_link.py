@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -196,18 +196,28 @@ async def test_a_snapshot_that_is_none_is_refused_and_the_model_cold(link: Score
     assert await refusal(link) is FallbackReason.MODEL_COLD_START
 
 
-async def test_a_new_snapshot_makes_no_batch_wait(loaded: ScorerLink) -> None:
-    """Verifying it takes several budgets; a pause of the machine may cost one answer, no more."""
-    latest = json.dumps(to_plain(taught(1_600).snapshot())).encode()
-    loaded.load(latest)
-    late = 0
-    while loaded.model_version != version(latest):
-        try:
-            await loaded.score(MATRIX, len(ROWS), 0.1)
-        except NotScored:
-            late += 1
+async def test_a_new_snapshot_is_verified_by_a_process_that_no_batch_waits_for(
+    loaded: ScorerLink, snapshot: bytes, later_snapshot: bytes
+) -> None:
+    pid, versions = loaded.pid, []
+    loaded.load(later_snapshot)
+    while loaded.pid == pid:
+        versions.append((await loaded.score(MATRIX, len(ROWS), AMPLE)).model_version)
         await asyncio.sleep(0.001)
-    assert late == 0
+    versions.append((await loaded.score(MATRIX, len(ROWS), AMPLE)).model_version)
+    assert set(versions[:-1]) == {version(snapshot)}
+    assert versions[-1] == version(later_snapshot)
+
+
+async def test_what_the_old_scorer_was_asked_it_still_answers(loaded: ScorerLink, later_snapshot: bytes) -> None:
+    pid = loaded.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    asked = asyncio.create_task(loaded.score(MATRIX, len(ROWS), AMPLE))
+    await asyncio.sleep(0)
+    os.kill(pid, signal.SIGCONT)
+    loaded.load(later_snapshot)
+    assert (await asked).answer.probabilities.size == len(ROWS)
 
 
 async def test_many_batches_at_once_each_get_their_own_answer(loaded: ScorerLink) -> None:
@@ -259,18 +269,30 @@ async def test_a_scorer_that_cannot_be_started_is_tried_again(
     assert (await loaded.score(MATRIX, len(ROWS), AMPLE)).answer.probabilities.size == len(ROWS)
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.05, 0.2])
-async def test_stopping_leaves_no_process_even_in_the_middle_of_a_renewal(snapshot: bytes, pause: float) -> None:
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 4, 5, 6, 8, 12])
+async def test_stopping_leaves_no_process_in_whichever_turn_of_the_loop(snapshot: bytes, turns: int) -> None:
     link = ScorerLink(SETTINGS)
     await link.start()
     link.load(snapshot)
-    await asyncio.sleep(pause)
+    for _ in range(turns):
+        await asyncio.sleep(0)
     link.condemn()
     await link.stop()
     assert children() == set()
     assert link.pid is None
 
 
+@pytest.mark.parametrize("turns", range(1, 12))
+async def test_a_start_that_is_called_off_leaves_no_process(turns: int) -> None:
+    start = asyncio.create_task(ScorerChild.spawn())
+    for _ in range(turns):
+        await asyncio.sleep(0.0002)
+    start.cancel()
+    with suppress(asyncio.CancelledError):
+        await (await start).end()
+    assert children() == set()
+
+
 def children() -> set[str]:
-    task = Path(f"/proc/{os.getpid()}/task")
-    return {pid for each in task.iterdir() for pid in (each / "children").read_text().split()}
+    """Of the thread that runs the loop: it is the one that starts processes."""
+    return set(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split())
