@@ -7,9 +7,10 @@ from datetime import datetime
 import orjson
 import structlog
 
-from models.merchant_history import MerchantHistory, MerchantHistoryMalformed
+from models.merchant_history import MerchantHistory
 from rules.ruleset import RuleSet, parse_ruleset
 from rules.ruleset_reading import RuleSetError
+from streams.wire.feedback import note_card_fraud, note_history
 from streams.wire.snapshot_record import CHAMPION, SnapshotUnreadable, read_snapshot
 
 log = structlog.get_logger()
@@ -49,25 +50,11 @@ class Knowledge:
 
     def take_merchant(self, key: bytes, value: bytes | None) -> None:
         """Label history of an acceptor, or its end."""
-        acceptor = key.decode(errors="replace")
-        if value is None:
-            self.merchants.pop(acceptor, None)
-            return
-        try:
-            self.merchants[acceptor] = MerchantHistory.from_plain(orjson.loads(value))
-        except (orjson.JSONDecodeError, MerchantHistoryMalformed) as error:
-            log.error("merchant_history_unreadable", acceptor=acceptor, error=str(error))
+        note_history(self.merchants, key, value)
 
     def take_card(self, key: bytes, value: bytes | None) -> None:
         """Known fraud of a card, or its end."""
-        card = key.decode(errors="replace")
-        if value is None:
-            self.card_frauds.pop(card, None)
-            return
-        try:
-            self.card_frauds[card] = float(orjson.loads(value)["fraud_at"])
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            log.error("card_feedback_unreadable", error=repr(error))
+        note_card_fraud(self.card_frauds, key, value)
 
     async def take_rules(self, key: bytes, value: bytes | None) -> None:
         """A rule set; the active one is compiled whole and swapped in, or refused whole."""

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass, field
 
-import orjson
 import structlog
 from aiokafka import TopicPartition
 
-from models.merchant_history import MerchantHistory, MerchantHistoryMalformed
+from models.merchant_history import MerchantHistory
 from models.snapshot import Snapshot, SnapshotInvalid, from_plain, verify
 from streams.broker.clients import reader
 from streams.broker.topics import Topic, name_of
 from streams.settings import Settings
+from streams.wire.feedback import note_card_fraud, note_history
 from streams.wire.snapshot_record import SnapshotUnreadable, read_snapshot
 
 log = structlog.get_logger()
@@ -40,14 +40,7 @@ class Memory:
 
     def take_history(self, key: bytes, value: bytes | None) -> None:
         """An acceptor's history."""
-        acceptor = key.decode(errors="replace")
-        if value is None:
-            self.merchants.pop(acceptor, None)
-            return
-        try:
-            self.merchants[acceptor] = MerchantHistory.from_plain(orjson.loads(value))
-        except (orjson.JSONDecodeError, MerchantHistoryMalformed) as error:
-            log.error("merchant_history_unreadable", acceptor=acceptor, error=str(error))
+        note_history(self.merchants, key, value)
 
     def take_published(self, key: bytes, value: bytes | None) -> None:
         """Which acceptors workers know."""
@@ -56,14 +49,7 @@ class Memory:
 
     def take_card(self, key: bytes, value: bytes | None) -> None:
         """A card's known fraud."""
-        card = key.decode(errors="replace")
-        if value is None:
-            self.card_fraud_at.pop(card, None)
-            return
-        try:
-            self.card_fraud_at[card] = float(orjson.loads(value)["fraud_at"])
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            log.error("card_feedback_unreadable", error=repr(error))
+        note_card_fraud(self.card_fraud_at, key, value)
 
 
 async def recall(settings: Settings) -> Memory:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-import orjson
 from aiokafka import AIOKafkaProducer
 
 from models.learner import Changes, Learner
@@ -14,6 +13,7 @@ from streams.broker.clients import connection
 from streams.broker.topics import Topic, name_of
 from streams.settings import Settings
 from streams.wire.dead_letter import DeadLetter
+from streams.wire.feedback import write_card_fraud, write_history
 from streams.wire.snapshot_record import CANDIDATE, CHAMPION, SnapshotRecord, write_snapshot
 
 IN_FLIGHT = 500  # records sent before their answers are awaited
@@ -70,8 +70,7 @@ class Publisher:
             sent += await self._acceptor(acceptor, learner.merchants[acceptor], now)
             await self._settle(sent)
         for card in sorted(changes.cards):
-            fraud_at = learner.card_fraud_at.get(card)
-            value = orjson.dumps({"fraud_at": fraud_at}) if fraud_at is not None else None
+            value = write_card_fraud(learner.card_fraud_at.get(card))
             sent.append(await self._send(Topic.CARD_FEEDBACK, card.encode(), value, card_partitions[card]))
             await self._settle(sent)
         for partition, letter in dead_letters:
@@ -85,7 +84,7 @@ class Publisher:
         await self._producer.commit_transaction()
 
     async def _acceptor(self, acceptor: str, history: MerchantHistory, now: float) -> list["asyncio.Future[object]"]:
-        key, value = acceptor.encode(), orjson.dumps(history.to_plain())
+        key, value = acceptor.encode(), write_history(history)
         sent = [await self._send(Topic.LEARNER_STATE, key, value, 0)]
         if history.has_fraud(now, HISTORY_DAYS):
             self._risky.add(acceptor)
