@@ -81,7 +81,8 @@ async def test_decisions_letters_profiles_and_offsets_are_one_transaction() -> N
     producer = FakeProducer(10_000)
     decided = Decided(dead_letters=[outgoing(1)], profiles=[outgoing(2)])
     decided.decisions[Outcome.REVIEW].append(outgoing(3))
-    await a_writer(producer)._commit(decided, OFFSETS)
+    writer = a_writer(producer, consumer=Consumer(8), agent=Agent(decided), told=lambda state, batch: None)
+    await writer._decide(PARTITION, [record_of(transaction(1), offset=4)])
     assert [topic for topic, _, _ in producer.sent] == ["decisions.review", "transactions.DLT", "profiles"]
     assert producer.offsets == OFFSETS
     assert (producer.done[0], producer.done[-1]) == ("begin", "commit")
@@ -93,8 +94,16 @@ async def test_nothing_is_committed_that_was_not_delivered() -> None:
     producer = FakeProducer(10_000)
     producer.failure = ConnectionError("broker")
     with pytest.raises(ConnectionError):
-        await a_writer(producer)._commit(Decided(dead_letters=[outgoing(1)]), OFFSETS)
+        await a_writer(producer)._commit(Decided(dead_letters=[outgoing(1)]))
     assert "commit" not in producer.done
+
+
+async def test_nothing_is_sent_or_committed_of_a_batch_that_could_not_be_decided() -> None:
+    producer = FakeProducer(10_000)
+    writer = a_writer(producer, consumer=Consumer(8), agent=Agent(ValueError("judgement")))
+    with pytest.raises(ValueError, match="judgement"):
+        await writer._decide(PARTITION, [record_of(transaction(1), offset=7)])
+    assert (producer.sent, "commit" in producer.done) == ([], False)
 
 
 class Consumer:
@@ -108,14 +117,17 @@ class Consumer:
 
 
 class Agent:
-    """Decides that all are duplicates, and remembers how far the lane was behind."""
+    """Decides as told, else that all are duplicates, and remembers how far the lane was behind."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: Decided | Exception | None = None) -> None:
+        self.answer = answer
         self.lags: list[int] = []
 
     async def ask(self, lane: Any, records: Any, timeout_seconds: float) -> Decided:
         self.lags.append(lane.lag)
-        return Decided(duplicates=len(records))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer or Decided(duplicates=len(records))
 
 
 @pytest.mark.parametrize(("end", "lag"), [(8, 0), (108, 100), (None, 0), (3, 0)])
@@ -151,7 +163,7 @@ ALWAYS_AWAITED = {
 @pytest.mark.parametrize("module", DECIDING, ids=lambda path: path.stem)
 def test_no_send_is_left_unawaited(module: Path) -> None:
     tree = ast.parse(module.read_text("utf-8"))
-    awaited = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Await)}
+    awaited = {id(each) for node in ast.walk(tree) if isinstance(node, ast.Await) for each in _awaited_by(node)}
     forgotten = [
         f"{module}:{node.lineno}"
         for node in ast.walk(tree)
@@ -161,3 +173,10 @@ def test_no_send_is_left_unawaited(module: Path) -> None:
         and id(node) not in awaited
     ]
     assert forgotten == []
+
+
+def _awaited_by(node: ast.Await) -> list[ast.expr]:
+    """What is awaited: the call itself, and what it gathers."""
+    call = node.value
+    gathers = isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "gather"
+    return [call, *call.args] if gathers and isinstance(call, ast.Call) else [call]
