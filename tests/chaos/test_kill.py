@@ -22,6 +22,7 @@ from aiokafka.structs import OffsetAndMetadata
 from confluent_kafka import Message
 from support.outside import PATIENCE_SECONDS, Outside, outside_of
 from support.processes import environment_of, running_worker
+from support.scorers import scorers_of
 from support.wire_samples import a_decision
 
 from models.fingerprint import id_hash
@@ -40,7 +41,7 @@ from streams.wire.codec import content_fingerprint, read_decision, read_transact
 pytestmark = pytest.mark.chaos
 
 PARTITIONS = 4
-RATE, SECONDS = 250.0, 16.0
+RATE, SECONDS = 250.0, 14.0
 TRAFFIC = TrafficPolicy(cards=400, merchants=600)  # so few that a card pays several times in a batch
 QUICK = RestartPolicy(first_pause=0.1, longest_pause=0.5)
 QUICK_LEARNER = {
@@ -88,10 +89,6 @@ def process_of(kept: Kept) -> psutil.Process:
     return process
 
 
-def scorers_of(worker: psutil.Process) -> list[psutil.Process]:
-    return [each for each in worker.children(recursive=True) if "scorer_process" in " ".join(each.cmdline())]
-
-
 def family(children: dict[str, Kept]) -> list[int]:
     return [each.pid for kept in children.values() for each in psutil.Process(kept.pid).children(recursive=True)]
 
@@ -103,15 +100,15 @@ async def kill_each_once(children: dict[str, Kept]) -> list[int]:
     worker.kill()
     await asyncio.sleep(2.0)
     other = process_of(children["worker-2"])
-    await until(lambda: len(scorers_of(other)) == 1)
-    [scorer] = scorers_of(other)
+    await until(lambda: len(scorers_of(other.pid)) == 1)
+    [scorer] = scorers_of(other.pid)
     scorer.kill()
     await asyncio.sleep(2.0)
     learner = process_of(children["learner"])
     learner.kill()
     await until(lambda: all(children[name].restarts == 1 for name in ("worker-1", "learner")))
     await until(lambda: all(kept.state is State.READY for kept in children.values()))
-    await until(lambda: [each.pid for each in scorers_of(other)] not in ([], [scorer.pid]))
+    await until(lambda: [each.pid for each in scorers_of(other.pid)] not in ([], [scorer.pid]))
     return [worker.pid, scorer.pid, learner.pid]
 
 
@@ -244,7 +241,7 @@ def await_started(scorer: int) -> None:
 @pytest.mark.parametrize("stopped", [False, True], ids=["that waits", "that is stopped"])
 def test_a_scorer_does_not_outlive_its_killed_worker(outside: Outside, stopped: bool) -> None:
     with running_worker(outside.bootstrap, outside.prefix, **outside.variables()) as worker:
-        [scorer] = scorers_of(psutil.Process(worker.pid))
+        [scorer] = scorers_of(worker.pid)
         if stopped:
             await_started(scorer.pid)
             scorer.suspend()

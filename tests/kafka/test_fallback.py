@@ -11,6 +11,7 @@ import psutil
 import pytest
 from support.outside import Outside, outside_of
 from support.processes import Running, running_worker
+from support.scorers import scorers_of
 from support.trained import champion_record, trained
 
 from streams.broker.topics import Topic
@@ -99,12 +100,8 @@ def fallbacks_until(outside: Outside, reason: str) -> list[str]:
 
 def scorer_of(worker: Running) -> int | None:
     """Process id of the one scorer that the worker has now."""
-    scorers = [
-        each.pid
-        for each in psutil.Process(worker.pid).children(recursive=True)
-        if "streams.deciding.scorer_process" in " ".join(each.cmdline())
-    ]
-    return scorers[0] if len(scorers) == 1 else None
+    pids = [each.pid for each in scorers_of(worker.pid)]
+    return pids[0] if len(pids) == 1 else None
 
 
 def test_before_the_first_model_rules_decide_and_say_so(installation: Installation) -> None:
