@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(STAMP) ## Show on this machine what happens when the model fails: about a minute
+demo: $(STAMP) ## Show on this machine what happens when the model fails: a minute and a half
 	$(BIN)/holdfast demo
 
 test: $(STAMP) ## All tests, those on a real Kafka included

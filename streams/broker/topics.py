@@ -113,8 +113,8 @@ CATALOGUE: tuple[TopicSpec, ...] = (
     ),
     TopicSpec(
         topic=Topic.MODELS,
-        key="champion or model_version",
-        description="Model snapshots as data.",
+        key="champion, or candidate before there is one",
+        description="The latest model snapshot, as data.",
         per_card=False,
         compacted=True,
         max_message_bytes=4_194_304,
@@ -129,7 +129,7 @@ CATALOGUE: tuple[TopicSpec, ...] = (
     TopicSpec(
         topic=Topic.CONTROL,
         key="name",
-        description="The operator's word, with who, why and until when.",
+        description="The operator's word, with who and why.",
         per_card=False,
         compacted=True,
     ),

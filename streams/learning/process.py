@@ -5,7 +5,7 @@ import contextlib
 import signal
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -34,6 +34,13 @@ MOST_RECORDS = 2000  # in one poll: about 0.2 s of learning
 Take = Callable[[ConsumerRecord], Lesson | None]
 
 
+class Barrier(NamedTuple):
+    """Event time `now` may settle what silence settles once labels are read to `ends`: a report may lie below them."""
+
+    now: float
+    ends: Mapping[TopicPartition, int]
+
+
 class LearnerProcess:
     """Reads decisions before labels, so that a label finds its example.
 
@@ -47,6 +54,7 @@ class LearnerProcess:
         self._metrics = LearnerMetrics()
         self._publisher = Publisher(settings, clock=lambda: datetime.now(UTC))
         self._stopping = asyncio.Event()
+        self._barrier: Barrier | None = None
         self._study: Study
         self._decisions: AIOKafkaConsumer
         self._labels: AIOKafkaConsumer
@@ -127,12 +135,16 @@ class LearnerProcess:
             self._study.positions.offsets[place(partition)] = start
 
     async def _round(self) -> None:
-        """Decisions to their end, then labels to theirs, then what matured meanwhile, then a snapshot if one is due."""
+        """Decisions to their end, then labels, then what matured once the labels of that time are read; a snapshot."""
         if not await self._drained(self._decisions, self._study.take_decision):
             return
-        now = self._study.newest_event()
-        if await self._drained(self._labels, self._study.take_label):
-            self._study.mature(now)
+        if self._barrier is None:
+            ends = await self._labels.end_offsets(self._labels.assignment())
+            self._barrier = Barrier(self._study.newest_event(), ends)
+        await self._drained(self._labels, self._study.take_label)
+        if all([await self._labels.position(each) >= end for each, end in self._barrier.ends.items()]):
+            self._study.mature(self._barrier.now)
+            self._barrier = None
         if self._study.snapshot_due():
             await self._publish()
 
