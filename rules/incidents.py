@@ -42,7 +42,9 @@ KINDS = MappingProxyType(
         "RESPONSE_TIMEOUT": _kind("scoring", "slow", Severity.CRITICAL, "Rules decide. See what the scorer waits for."),
         "CONNECTION_ERROR": _kind("scoring", "down", Severity.CRITICAL, "Rules decide while the scorer is replaced."),
         "APPLICATION_ERROR": _kind("scoring", "failed", Severity.CRITICAL, "Rules decide. Read the scorer's error."),
-        "MODEL_INVALID_OUTPUT": _kind("scoring", "invalid", Severity.CRITICAL, "Force rules until the learner has published a sound snapshot."),
+        "MODEL_INVALID_OUTPUT": _kind(
+            "scoring", "invalid", Severity.CRITICAL, "Force rules until a sound snapshot is out."
+        ),
         "CIRCUIT_OPEN": _kind(
             "scoring", "rested", Severity.CRITICAL, "Rules decide while the model is tried in shadow."
         ),
