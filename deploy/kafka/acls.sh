@@ -47,7 +47,7 @@ options() {
 
 # `holdfast topics create` makes the topics; who works with them first checks that they are as they must be.
 allow admin Create "$everything"
-for checking in admin worker operator; do
+for checking in admin worker learner operator; do
     allow "$checking" "Describe DescribeConfigs" "$everything"
 done
 
