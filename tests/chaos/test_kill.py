@@ -177,7 +177,7 @@ def follow(profile: Profile, transaction: Transaction, decision: Decision) -> No
 
 # A predecessor that does not know that it was replaced
 
-WAITING = 1_500  # payments in each partition: more than it can decide, one a transaction, while a worker starts
+WAITING = 4_000  # payments in each partition: more than it can decide, one a transaction, while a worker starts
 
 
 async def decide_until_fenced(outside: Outside, partition: int, began: asyncio.Event) -> int:
@@ -218,9 +218,9 @@ async def test_a_predecessor_that_goes_on_deciding_loses_and_repeats_nothing(out
         decided = await asyncio.gather(*predecessors)
         audit = await audit_topics(outside.settings, wait_seconds=PATIENCE_SECONDS)
 
-    assert 0 < min(decided) <= max(decided) < WAITING
-    assert audit.holds, audit.ledger
-    assert (audit.ledger.decided, audit.ledger.in_flight) == (PARTITIONS * WAITING, 0)
+        assert 0 < min(decided) <= max(decided) < WAITING
+        assert audit.holds, audit.ledger
+        assert (audit.ledger.decided, audit.ledger.in_flight) == (PARTITIONS * WAITING, 0)
 
 
 # Orphans

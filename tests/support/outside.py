@@ -44,7 +44,8 @@ class Outside:
         self.settings = settings
         self.bootstrap = settings.broker.bootstrap_servers
         self.prefix = settings.topics.prefix
-        self._producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 5})
+        # Idempotent, or a retry may change the order of a partition.
+        self._producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 5, "enable.idempotence": True})
         self._ear = self.listener(*HEARD)
         self._heard: dict[str, list[Message]] = {self.name(topic): [] for topic in HEARD}
         self._numbers = count(1)
