@@ -35,7 +35,7 @@ class Script:
     slow_seconds: float = 12.0
     after_seconds: float = 6.0
     delay_ms: int = 200
-    patience_seconds: float = 30.0
+    patience_seconds: float = 60.0
 
 
 async def tell(facts: Facts, script: Script, set_delay: SetDelay, clock: Clock = time.time) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
-DEMO = (sys.executable, "-m", "streams.operating.cli", "demo", "--rate", "150", "--slow-for", "8s")
+DEMO = (sys.executable, "-m", "streams.operating.cli", "demo", "--rate", "300", "--slow-for", "8s")
 
 
 @pytest.fixture
