@@ -104,9 +104,8 @@ class Lane:
                     self._committing = False
                 if began - self._evicted_at > EVICT_EVERY_SECONDS:
                     await self._evict(partition)
-                if (rest := pause - (time.monotonic() - began)) > 0 and len(
-                    records or ()
-                ) < self.settings.lanes.max_batch:
+                more_waits = records is not None and len(records) >= self.settings.lanes.max_batch
+                if (rest := pause - (time.monotonic() - began)) > 0 and not more_waits:
                     await asyncio.sleep(rest)
         except asyncio.CancelledError:
             raise
