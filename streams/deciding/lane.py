@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.broker.clients import connection
@@ -19,12 +19,13 @@ from streams.broker.topics import DECISIONS, Topic, name_of
 from streams.crash import give_up
 from streams.deciding.agent import DecidingAgent
 from streams.deciding.batch import Decided, Outgoing
+from streams.deciding.intake import Inlet
 from streams.deciding.lane_state import LaneState
 from streams.settings import Settings
 
 log = structlog.get_logger()
 
-POLL_MS = 200
+WAIT_SECONDS = 0.2  # for records, before looking whether there is anything else to do
 LARGEST_BATCH_BYTES = 2_000_000  # below max.message.bytes of every topic that a lane writes
 CLOSE_SECONDS = 5.0
 EVICT_EVERY_SECONDS = 10.0
@@ -58,11 +59,11 @@ async def fenced_producer(settings: Settings, partition: int) -> AIOKafkaProduce
 
 @dataclass(slots=True, kw_only=True)
 class Lane:
-    """Polls, has decided and commits, until it is closed. Any error of an indefinite kind ends the process."""
+    """Takes, has decided and commits, until it is closed. Any error of an indefinite kind ends the process."""
 
     settings: Settings
     group: str
-    consumer: AIOKafkaConsumer
+    inlet: Inlet
     producer: AIOKafkaProducer
     state: LaneState
     agent: DecidingAgent
@@ -90,32 +91,28 @@ class Lane:
             await asyncio.wait_for(self.producer.stop(), CLOSE_SECONDS)
 
     async def _run(self) -> None:
-        partition = TopicPartition(self.state.topic, self.state.partition)
+        most = self.settings.lanes.max_batch
         pause = self.settings.lanes.min_batch_interval_ms / 1000
         try:
             while not self._closing:
                 began = time.monotonic()
-                polled = await self.consumer.getmany(
-                    partition, timeout_ms=POLL_MS, max_records=self.settings.lanes.max_batch
-                )
-                if records := polled.get(partition):
+                if records := await self.inlet.take(most, WAIT_SECONDS):
                     self._committing = True
-                    await self._decide(partition, records)
+                    await self._decide(records)
                     self._committing = False
                 if began - self._evicted_at > EVICT_EVERY_SECONDS:
-                    await self._evict(partition)
-                more_waits = records is not None and len(records) >= self.settings.lanes.max_batch
-                if (rest := pause - (time.monotonic() - began)) > 0 and not more_waits:
+                    await self._evict()
+                if (rest := pause - (time.monotonic() - began)) > 0 and len(records) < most:
                     await asyncio.sleep(rest)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - fenced, or nobody knows what was written
             give_up("lane_failed", error, partition=self.state.partition)
 
-    async def _decide(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
-        end = self.consumer.highwater(partition) or 0
-        self.state.lag = max(end - records[-1].offset - 1, 0)
-        offsets = {partition: OffsetAndMetadata(records[-1].offset + 1, "")}
+    async def _decide(self, records: Sequence[ConsumerRecord]) -> None:
+        last = records[-1].offset
+        self.state.lag = self.inlet.behind(last)
+        offsets = {self.inlet.partition: OffsetAndMetadata(last + 1, "")}
         await self.producer.begin_transaction()
         # The offset is known before the decisions are: its two requests, 7 ms with a busy broker, pass meanwhile.
         _, decided = await asyncio.gather(
@@ -160,7 +157,7 @@ class Lane:
         sent: asyncio.Future[object] = await self.producer.send_batch(batch, topic, partition=self.state.partition)
         return sent
 
-    async def _evict(self, partition: TopicPartition) -> None:
+    async def _evict(self) -> None:
         """Forget a few idle cards, tombstones first."""
         self._evicted_at = time.monotonic()
         store = self.state.profiles
@@ -173,7 +170,7 @@ class Lane:
         await self._commit(Decided(profiles=[Outgoing(card, None, []) for card in idle]))
         for card in idle:
             store.forget(card)
-        log.info("profiles_forgotten", partition=partition.partition, cards=len(idle))
+        log.info("profiles_forgotten", partition=self.state.partition, cards=len(idle))
 
 
 def _append(batch: Any, outgoing: Outgoing) -> bool:

@@ -15,6 +15,7 @@ from streams.broker.topics import Topic, name_of
 from streams.crash import give_up
 from streams.deciding.agent import DecidingAgent
 from streams.deciding.broadcast import Follower
+from streams.deciding.intake import Intake
 from streams.deciding.knowledge import Knowledge
 from streams.deciding.lane import Lane, Told, fenced_producer
 from streams.deciding.lane_state import LaneState
@@ -28,8 +29,8 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
     """Opens a lane for each assigned partition, and closes them before the next rebalance.
 
     Opening is in this order and no other: start the producer (which fences the predecessor and ends its open
-    transaction), read the committed offset, restore the profiles, seek, start. An offset read before fencing may be
-    behind what the predecessor still commits, and then a batch is decided twice.
+    transaction), read the committed offset, restore the profiles, seek, start, and only then read. An offset read
+    before fencing may be behind what the predecessor still commits, and then a batch is decided twice.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._group = settings.lanes_group
         self._input = name_of(Topic.TRANSACTIONS, settings.topics)
         self._lanes: list[Lane] = []
+        self._intake: Intake | None = None
         self._opening: asyncio.Task[None] | None = None
         self._feedback: Follower | None = None
         self._consumer: AIOKafkaConsumer  # made in start: it needs the running loop
@@ -105,6 +107,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         profiles = name_of(Topic.PROFILES, self._settings.topics)
         stores = await restore(self._settings.broker, profiles, numbers) if numbers else {}
         await self._follow_cards(numbers)
+        self._intake = Intake(self._consumer, partitions)
         for partition, producer, offset in zip(partitions, producers, committed, strict=True):
             if offset is None:
                 await self._consumer.seek_to_beginning(partition)
@@ -113,7 +116,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
             lane = Lane(
                 settings=self._settings,
                 group=self._group,
-                consumer=self._consumer,
+                inlet=self._intake.inlet(partition),
                 producer=producer,
                 state=self._state(partition, stores[partition.partition]),
                 agent=self._agent,
@@ -121,6 +124,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
             )
             self._lanes.append(lane)
             lane.start()
+        self._intake.start()
         self._on_assigned(len(self._lanes))
         cards = sum(map(len, stores.values()))
         log.info("lanes_open", partitions=numbers, cards=cards, seconds=round(time.monotonic() - began, 3))
@@ -138,6 +142,9 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _close(self) -> None:
         if self._opening is not None:
             await self._opening  # a lane opened after this would be nobody's
+        if self._intake is not None:
+            await self._intake.stop()
+            self._intake = None
         lanes, self._lanes = self._lanes, []
         await asyncio.gather(*(lane.close() for lane in lanes))
         if self._feedback is not None:

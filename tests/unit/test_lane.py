@@ -10,11 +10,13 @@ from aiokafka.structs import OffsetAndMetadata
 from hypothesis import given
 from hypothesis import strategies as st
 from support.deciding import a_lane, record_of, transaction
+from support.fake_consumer import FakeConsumer
 from support.fake_producer import FakeProducer
 
 from rules.decision import Outcome
 from streams.deciding import lane as lane_module
 from streams.deciding.batch import Decided, Outgoing
+from streams.deciding.intake import Inlet
 from streams.deciding.lane import Lane, RecordTooLarge
 from streams.settings import Settings
 
@@ -31,7 +33,7 @@ def a_writer(producer: FakeProducer, **others: Any) -> Lane:
         **{
             "settings": Settings(),
             "group": "holdfast-lanes",
-            "consumer": None,
+            "inlet": Inlet(PARTITION, FakeConsumer()),
             "producer": producer,
             "state": a_lane(),
             "agent": None,
@@ -81,8 +83,8 @@ async def test_decisions_letters_profiles_and_offsets_are_one_transaction() -> N
     producer = FakeProducer(10_000)
     decided = Decided(dead_letters=[outgoing(1)], profiles=[outgoing(2)])
     decided.decisions[Outcome.REVIEW].append(outgoing(3))
-    writer = a_writer(producer, consumer=Consumer(8), agent=Agent(decided), told=lambda state, batch: None)
-    await writer._decide(PARTITION, [record_of(transaction(1), offset=4)])
+    writer = a_writer(producer, agent=Agent(decided))
+    await writer._decide([record_of(transaction(1), offset=4)])
     assert [topic for topic, _, _ in producer.sent] == ["decisions.review", "transactions.DLT", "profiles"]
     assert producer.offsets == OFFSETS
     assert (producer.done[0], producer.done[-1]) == ("begin", "commit")
@@ -100,20 +102,10 @@ async def test_nothing_is_committed_that_was_not_delivered() -> None:
 
 async def test_nothing_is_sent_or_committed_of_a_batch_that_could_not_be_decided() -> None:
     producer = FakeProducer(10_000)
-    writer = a_writer(producer, consumer=Consumer(8), agent=Agent(ValueError("judgement")))
+    writer = a_writer(producer, agent=Agent(ValueError("judgement")))
     with pytest.raises(ValueError, match="judgement"):
-        await writer._decide(PARTITION, [record_of(transaction(1), offset=7)])
+        await writer._decide([record_of(transaction(1), offset=7)])
     assert (producer.sent, "commit" in producer.done) == ([], False)
-
-
-class Consumer:
-    """A partition with an end."""
-
-    def __init__(self, end: int | None) -> None:
-        self.end = end
-
-    def highwater(self, partition: TopicPartition) -> int | None:
-        return self.end
 
 
 class Agent:
@@ -135,11 +127,11 @@ async def test_a_lane_knows_how_far_it_is_behind_and_tells_after_the_commit(end:
     producer, agent, told = FakeProducer(10_000), Agent(), []
     writer = a_writer(
         producer,
-        consumer=Consumer(end),
+        inlet=Inlet(PARTITION, FakeConsumer(end)),
         agent=agent,
         told=lambda state, batch: told.append((producer.done[-1], batch.duplicates)),
     )
-    await writer._decide(PARTITION, [record_of(transaction(1), offset=offset) for offset in (6, 7)])
+    await writer._decide([record_of(transaction(1), offset=offset) for offset in (6, 7)])
     assert (agent.lags, told) == ([lag], [("commit", 2)])
     assert producer.offsets[PARTITION].offset == 8
 

@@ -106,17 +106,21 @@ async def test_a_matrix_that_is_none_is_an_error_of_the_application(loaded: Scor
     assert (await loaded.score(MATRIX, len(ROWS), AMPLE)).answer.probabilities.size == len(ROWS)
 
 
-async def test_a_late_answer_is_not_waited_for_and_harms_nobody(loaded: ScorerLink) -> None:
-    pid = loaded.pid
-    loaded.inject(b'{"delay_ms": 60}')
-    began = time.monotonic()
-    assert await refusal(loaded, 0.02) is FallbackReason.RESPONSE_TIMEOUT
-    assert time.monotonic() - began < 0.055
-    loaded.inject(b'{"delay_ms": 0}')
-    one_row = np.asarray(ROWS[:1], dtype="<f8").tobytes()
-    scored = await loaded.score(one_row, 1, AMPLE)
-    assert scored.answer.probabilities.size == 1
-    assert loaded.pid == pid
+async def test_a_late_answer_is_not_waited_for_and_harms_nobody(snapshot: bytes) -> None:
+    patient = ScorerSettings(hung_after_ms=10_000, restart_backoff_seconds=0.01, start_timeout_seconds=10.0)
+    async with running(patient) as link:
+        link.load(snapshot)
+        await until(lambda: link.model_version)
+        pid = link.pid
+        link.inject(b'{"delay_ms": 1000}')
+        began = time.monotonic()
+        assert await refusal(link, 0.02) is FallbackReason.RESPONSE_TIMEOUT
+        assert time.monotonic() - began < 0.8
+        link.inject(b'{"delay_ms": 0}')
+        one_row = np.asarray(ROWS[:1], dtype="<f8").tobytes()
+        scored = await link.score(one_row, 1, AMPLE)
+        assert scored.answer.probabilities.size == 1
+        assert link.pid == pid
 
 
 async def test_an_answer_that_came_in_time_is_used_though_the_loop_was_late(loaded: ScorerLink) -> None:
@@ -271,6 +275,7 @@ async def test_a_scorer_that_cannot_be_started_is_tried_again(
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3, 4, 5, 6, 8, 12])
 async def test_stopping_leaves_no_process_in_whichever_turn_of_the_loop(snapshot: bytes, turns: int) -> None:
+    before = children()
     link = ScorerLink(SETTINGS)
     await link.start()
     link.load(snapshot)
@@ -278,19 +283,20 @@ async def test_stopping_leaves_no_process_in_whichever_turn_of_the_loop(snapshot
         await asyncio.sleep(0)
     link.condemn()
     await link.stop()
-    assert children() == set()
+    assert children() <= before  # a broker of other tests may be among them
     assert link.pid is None
 
 
 @pytest.mark.parametrize("turns", range(1, 12))
 async def test_a_start_that_is_called_off_leaves_no_process(turns: int) -> None:
+    before = children()
     start = asyncio.create_task(ScorerChild.spawn())
     for _ in range(turns):
         await asyncio.sleep(0.0002)
     start.cancel()
     with suppress(asyncio.CancelledError):
         await (await start).end()
-    assert children() == set()
+    assert children() <= before  # a broker of other tests may be among them
 
 
 def children() -> set[str]:
