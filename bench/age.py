@@ -24,7 +24,6 @@ from typing import Annotated
 import numpy as np
 import orjson
 import typer
-from aiokafka import TopicPartition
 from rich.console import Console
 from rich.table import Table
 
@@ -33,8 +32,9 @@ from models.simulator.traffic import traffic
 from models.warm_up import Payment, WarmUp
 from streams.broker.clients import reader
 from streams.broker.embedded import EmbeddedKafka
+from streams.broker.reading import begin_at, partitions_of
 from streams.broker.topic_admin import create_topics
-from streams.broker.topics import DECISIONS, name_of
+from streams.broker.topics import DECISIONS
 from streams.operating.installation import Plan, running
 from streams.operating.warming import hand_over
 from streams.settings import Settings, load_settings
@@ -148,13 +148,7 @@ async def _received(settings: Settings, begin: float, seconds: float) -> list[tu
     await consumer.start()
     received = []
     try:
-        partitions = [
-            TopicPartition(name_of(topic, settings.topics), number)
-            for topic in DECISIONS.values()
-            for number in range(settings.topics.partitions)
-        ]
-        consumer.assign(partitions)
-        await consumer.seek_to_end(*partitions)
+        begin_at(consumer, await consumer.end_offsets(partitions_of(settings, DECISIONS.values())))
         while (now := time.monotonic()) < begin + seconds:
             polled = await consumer.getmany(timeout_ms=POLL_MS)
             at = time.time()

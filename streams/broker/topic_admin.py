@@ -7,8 +7,9 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from streams.broker.clients import admin
-from streams.broker.topics import CATALOGUE, TopicSpec, name_of
+from streams.broker.clients import admin, reader
+from streams.broker.reading import partitions_of
+from streams.broker.topics import CATALOGUE, Topic, TopicSpec, name_of
 from streams.settings import Settings
 
 LEADERS_SECONDS = 30.0
@@ -46,7 +47,7 @@ async def create_topics(settings: Settings) -> list[str]:
             answer = await client.create_topics([_new(spec, settings) for spec in specs], timeout_ms=30_000)
             if refused := [Finding(topic=name, problem=why or f"error {code}") for name, code, why in _refused(answer)]:
                 raise TopicsWrong(_lines(refused))
-            await _until_led(client, sorted(absent))
+            await _until_led(settings, [spec.topic for spec in specs])
         return sorted(absent)
     finally:
         await client.close()
@@ -73,14 +74,15 @@ def _refused(answer: Any) -> list[tuple[str, int, str | None]]:
     return [(name, code, why) for name, code, why, *_ in answer.topic_errors if code not in (0, 36)]
 
 
-async def _until_led(client: AIOKafkaAdminClient, names: list[str]) -> None:
-    """Wait until each partition has a leader: what is sent before is refused and retried, with a warning each time."""
-    async with asyncio.timeout(LEADERS_SECONDS):
-        while True:
-            described = await client.describe_topics(names)
-            if all(part["leader"] >= 0 for topic in described for part in topic["partitions"] or [{"leader": -1}]):
-                return
-            await asyncio.sleep(0.05)
+async def _until_led(settings: Settings, topics: list[Topic]) -> None:
+    """Wait until the leader of each partition says that it is: what is sent before is refused, with a warning each."""
+    consumer = reader(settings.broker, retry_backoff_ms=50)
+    await consumer.start()
+    try:
+        async with asyncio.timeout(LEADERS_SECONDS):
+            await consumer.end_offsets(partitions_of(settings, topics))
+    finally:
+        await consumer.stop()
 
 
 def _lines(findings: list[Finding]) -> str:

@@ -9,6 +9,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from streams.broker.clients import reader
+from streams.broker.reading import begin_at, stretch
 from streams.crash import give_up
 from streams.settings import BrokerSettings
 
@@ -39,11 +40,11 @@ class Follower:
             return
         self._consumer = reader(self.settings, fetch_max_wait_ms=100, max_partition_fetch_bytes=8 << 20)
         await self._consumer.start()
-        self._consumer.assign(self._partitions)
+        starts = await self._consumer.beginning_offsets(self._partitions)
         ends = await self._consumer.end_offsets(self._partitions)
-        await self._consumer.seek_to_beginning(*self._partitions)
-        while any([await self._consumer.position(partition) < end for partition, end in ends.items()]):
-            await self._read()
+        async for records in stretch(self._consumer, starts, ends):
+            await self._hand_over(records)
+        begin_at(self._consumer, ends)
         self._task = asyncio.create_task(self._follow(), name="follower")
 
     async def stop(self) -> None:
@@ -69,12 +70,11 @@ class Follower:
     async def _read(self) -> None:
         if self._consumer is None:
             return
-        for partition, records in (await self._consumer.getmany(timeout_ms=POLL_MS, max_records=500)).items():
-            await self._hand_over(partition.topic, records)
+        for records in (await self._consumer.getmany(timeout_ms=POLL_MS, max_records=500)).values():
+            await self._hand_over(records)
         await asyncio.sleep(0)
 
-    async def _hand_over(self, topic: str, records: list[ConsumerRecord]) -> None:
-        take = self.takes[topic]
+    async def _hand_over(self, records: list[ConsumerRecord]) -> None:
         for record in records:
-            if record.key is not None and (slow := take(record.key, record.value)) is not None:
+            if record.key is not None and (slow := self.takes[record.topic](record.key, record.value)) is not None:
                 await slow

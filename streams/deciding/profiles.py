@@ -1,17 +1,14 @@
 """Profiles of the cards of each partition: packed in memory, restored from their changelog."""
 
-import asyncio
 from collections.abc import Iterator
 from itertools import islice
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from models.profile import Profile, pack, unpack
 from streams.broker.clients import reader
+from streams.broker.reading import whole
 from streams.settings import BrokerSettings
-
-RESTORE_SLICE = 2000  # records between two breaths: heartbeats share the loop
-RESTORE_POLL_MS = 200
 
 
 class ProfileStore:
@@ -73,21 +70,9 @@ async def restore(settings: BrokerSettings, topic: str, partitions: list[int]) -
     consumer = reader(settings, max_partition_fetch_bytes=4 << 20)
     await consumer.start()
     try:
-        positions = [TopicPartition(topic, partition) for partition in partitions]
-        consumer.assign(positions)
-        ends = await consumer.end_offsets(positions)
-        await consumer.seek_to_beginning(*positions)
-        while not await _all_read(consumer, ends):
-            batches = await consumer.getmany(*positions, timeout_ms=RESTORE_POLL_MS, max_records=RESTORE_SLICE)
-            for position, records in batches.items():
-                store = stores[position.partition]
-                for record in records:
-                    store.restored(record.key, record.value)
-            await asyncio.sleep(0)
+        async for records in whole(consumer, [TopicPartition(topic, partition) for partition in partitions]):
+            for record in records:
+                stores[record.partition].restored(record.key, record.value)
     finally:
         await consumer.stop()
     return stores
-
-
-async def _all_read(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
-    return all([await consumer.position(partition) >= end for partition, end in ends.items()])

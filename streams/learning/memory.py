@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 
 import structlog
-from aiokafka import TopicPartition
 
 from models.merchant_history import MerchantHistory
 from models.snapshot import Snapshot, SnapshotInvalid, from_plain, verify
 from streams.broker.clients import reader
+from streams.broker.reading import partitions_of, whole
 from streams.broker.topics import Topic, name_of
 from streams.settings import Settings
 from streams.wire.feedback import note_card_fraud, note_history
@@ -65,19 +65,10 @@ async def recall(settings: Settings) -> Memory:
     consumer = reader(settings.broker, max_partition_fetch_bytes=8 << 20)
     await consumer.start()
     try:
-        partitions = [
-            TopicPartition(name_of(topic, settings.topics), number)
-            for topic in takes
-            for number in range(settings.topics.partitions if topic is Topic.CARD_FEEDBACK else 1)
-        ]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
-            for partition, records in (await consumer.getmany(timeout_ms=200, max_records=2000)).items():
-                for record in records:
-                    if record.key is not None:
-                        by_name[partition.topic](record.key, record.value)
+        async for records in whole(consumer, partitions_of(settings, takes)):
+            for record in records:
+                if record.key is not None:
+                    by_name[record.topic](record.key, record.value)
     finally:
         await consumer.stop()
     return memory

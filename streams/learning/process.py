@@ -14,7 +14,8 @@ from models.examples import Lesson
 from models.learner import Learner
 from models.online import OnlineModel
 from streams.broker.clients import reader
-from streams.broker.topics import DECISIONS, Topic, name_of
+from streams.broker.reading import begin_at, partitions_of
+from streams.broker.topics import DECISIONS, Topic
 from streams.crash import give_up
 from streams.learning.memory import recall
 from streams.learning.positions import place
@@ -102,16 +103,10 @@ class LearnerProcess:
             max_partition_fetch_bytes=2 << 20,
         )
         await consumer.start()
-        partitions = [
-            TopicPartition(name_of(topic, self._settings.topics), number)
-            for topic in topics
-            for number in range(self._settings.topics.partitions)
-        ]
-        consumer.assign(partitions)
-        for partition, beginning in (await consumer.beginning_offsets(partitions)).items():
-            offset = max(oldest.get(place(partition), 0), beginning)
-            consumer.seek(partition, offset)
-            self._study.positions.offsets[place(partition)] = offset
+        beginnings = await consumer.beginning_offsets(partitions_of(self._settings, topics))
+        begins = {each: max(oldest.get(place(each), 0), beginning) for each, beginning in beginnings.items()}
+        begin_at(consumer, begins)
+        self._study.positions.offsets |= {place(each): offset for each, offset in begins.items()}
         return consumer
 
     async def _rebuild(self, state: Mapping[str, Any]) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from rules.decision import InputPosition
+from streams.broker.reading import Offsets, partitions_of, places_at, stretch
 from streams.broker.topics import DECISIONS, Topic, name_of
 from streams.operating.accounting import Ledger, LedgerReport
-from streams.operating.stretches import Offsets, partitions_of, places_at, stretch
 from streams.settings import Settings
 from streams.wire.codec import MalformedRecord, content_fingerprint, read_transaction
 from streams.wire.dead_letter import NotADeadLetter, read_dead_letter

@@ -55,9 +55,9 @@ async def decide_one(settings: "Settings", document: dict[str, Any], *, wait_sec
     import orjson
 
     from streams.broker.clients import reader, sender
+    from streams.broker.reading import begin_at, partitions_of
     from streams.broker.topic_admin import require_topics
     from streams.broker.topics import DECISIONS, Topic, name_of
-    from streams.operating.stretches import partitions_of
 
     await require_topics(settings)
     async with AsyncExitStack() as opened:
@@ -66,9 +66,7 @@ async def decide_one(settings: "Settings", document: dict[str, Any], *, wait_sec
             opened.push_async_callback(client.stop)
             await client.start()
         partitions = partitions_of(settings, [*DECISIONS.values(), Topic.DEAD_LETTERS])
-        consumer.assign(partitions)
-        for partition, end in (await consumer.end_offsets(partitions)).items():  # before sending: or it is missed
-            consumer.seek(partition, end)
+        begin_at(consumer, await consumer.end_offsets(partitions))  # before sending: or it is missed
         token = document.get("pan_token")
         key = token.encode() if isinstance(token, str) else None
         topic = name_of(Topic.TRANSACTIONS, settings.topics)

@@ -10,8 +10,8 @@ import msgspec
 
 from rules.decision import DecisionSource, FallbackReason, Outcome
 from streams.broker.clients import reader
+from streams.broker.reading import POLL_MS, begin_at, partitions_of
 from streams.broker.topics import DECISIONS, Topic, name_of
-from streams.operating.stretches import POLL_MS, partitions_of
 from streams.operating.tally import Seen
 from streams.settings import Settings
 
@@ -42,10 +42,7 @@ async def observe(settings: Settings, takes: Mapping[Topic, Take], *, from_begin
     await consumer.start()
     try:
         partitions = partitions_of(settings, takes)
-        consumer.assign(partitions)
-        places = await (consumer.beginning_offsets if from_beginning else consumer.end_offsets)(partitions)
-        for partition, offset in places.items():
-            consumer.seek(partition, offset)
+        begin_at(consumer, await (consumer.beginning_offsets if from_beginning else consumer.end_offsets)(partitions))
         await _follow(consumer, {name_of(topic, settings.topics): take for topic, take in takes.items()})
     finally:
         await consumer.stop()

@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from models.label import Label, LabelSource, LabelState
 from models.transaction import Transaction
 from models.warm_up import Payment
 from streams.broker.clients import reader, sender
+from streams.broker.reading import begin_at, partitions_of
 from streams.broker.topics import DECISIONS, Topic, name_of
 from streams.operating.pacing import TokenBucket
 from streams.settings import Settings
@@ -86,15 +87,8 @@ async def _connected(settings: Settings) -> AsyncIterator[tuple[AIOKafkaProducer
     await producer.start()
     await consumer.start()
     try:
-        partitions = [
-            TopicPartition(name_of(topic, settings.topics), number)
-            for topic in (*DECISIONS.values(), Topic.DEAD_LETTERS)
-            for number in range(settings.topics.partitions)
-        ]
-        consumer.assign(partitions)
-        await consumer.seek_to_end(*partitions)
-        for partition in partitions:
-            await consumer.position(partition)
+        partitions = partitions_of(settings, (*DECISIONS.values(), Topic.DEAD_LETTERS))
+        begin_at(consumer, await consumer.end_offsets(partitions))
         yield producer, consumer
     finally:
         await consumer.stop()

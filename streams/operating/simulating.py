@@ -12,11 +12,11 @@ import msgspec
 
 from models.simulator.policy import TrafficPolicy
 from rules.decision import Outcome
+from streams.broker.reading import POLL_MS, begin_at, partitions_of
 from streams.broker.topics import DECISIONS, Topic, name_of
 from streams.operating.aftermath import Aftermath
 from streams.operating.pacing import TokenBucket
 from streams.operating.simulated_run import BadRecords, SimulatedRun
-from streams.operating.stretches import POLL_MS, partitions_of
 from streams.settings import Settings
 from streams.wire.codec import write_label, write_transaction
 
@@ -213,9 +213,7 @@ async def _follow_decisions(opened: AsyncExitStack, settings: Settings, sending:
     opened.push_async_callback(consumer.stop)
     await consumer.start()
     partitions = partitions_of(settings, DECISIONS.values())
-    consumer.assign(partitions)
-    for partition, end in (await consumer.end_offsets(partitions)).items():
-        consumer.seek(partition, end)
+    begin_at(consumer, await consumer.end_offsets(partitions))
     outcomes = {name_of(topic, settings.topics): outcome for outcome, topic in DECISIONS.items()}
     following = asyncio.create_task(_follow(consumer, outcomes, sending), name="decisions")
     following.add_done_callback(sending.note_failure)

@@ -57,18 +57,15 @@ async def committed_values(
 ) -> AsyncGenerator[bytes, None]:
     """Values of committed records as they come, without end."""
     from streams.broker.clients import reader
+    from streams.broker.reading import begin_at, partitions_of
     from streams.broker.topic_admin import require_topics
-    from streams.operating.stretches import partitions_of
 
     await require_topics(settings)
     consumer = reader(settings.broker, fetch_max_wait_ms=100)
     await consumer.start()
     try:
         partitions = partitions_of(settings, topics)
-        consumer.assign(partitions)
-        places = await (consumer.beginning_offsets if from_beginning else consumer.end_offsets)(partitions)
-        for partition, offset in places.items():
-            consumer.seek(partition, offset)
+        begin_at(consumer, await (consumer.beginning_offsets if from_beginning else consumer.end_offsets)(partitions))
         while True:
             for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
                 for record in records:

@@ -13,9 +13,9 @@ from support.outside import PATIENCE_SECONDS, Outside, outside_of
 from support.processes import WORKER, Running, environment_of, running, running_worker
 
 from models.features import FEATURES
+from streams.broker.reading import partitions_of
 from streams.broker.topics import DECISIONS, Topic
 from streams.crash import EXIT_MISCONFIGURED
-from streams.operating.stretches import partitions_of
 
 pytestmark = pytest.mark.kafka
 

@@ -1,5 +1,6 @@
-"""Reading a stretch of topics: committed records from one place to another, and no further."""
+"""Reading topics without a group: from which places, and from one place to another and no further."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +35,26 @@ async def places_at(consumer: "AIOKafkaConsumer", partitions: list["TopicPartiti
     return {each: ends[each] if found[each] is None else found[each].offset for each in partitions}
 
 
+def begin_at(consumer: "AIOKafkaConsumer", places: Offsets) -> None:
+    """Assign these partitions, each to be read from its place on."""
+    consumer.assign(sorted(places))
+    for partition, offset in places.items():
+        consumer.seek(partition, offset)
+
+
+async def whole(consumer: "AIOKafkaConsumer", partitions: list["TopicPartition"]) -> AsyncIterator[list[Any]]:
+    """All records that are there now, a list from one partition at a time."""
+    starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+    async for records in stretch(consumer, starts, ends):
+        yield records
+
+
 async def stretch(consumer: "AIOKafkaConsumer", starts: Offsets, ends: Offsets) -> AsyncIterator[list[Any]]:
     """The records from `starts` up to but without `ends`, a list from one partition at a time."""
     waiting = {each for each in ends if starts[each] < ends[each]}
     if not waiting:
         return
-    consumer.assign(sorted(waiting))
-    for partition in waiting:
-        consumer.seek(partition, starts[partition])
+    begin_at(consumer, {each: starts[each] for each in waiting})
     while waiting:
         for partition, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)).items():
             if partition in waiting:
@@ -50,3 +63,4 @@ async def stretch(consumer: "AIOKafkaConsumer", starts: Offsets, ends: Offsets) 
         done = {each for each in waiting if await consumer.position(each) >= ends[each]}
         consumer.pause(*done)
         waiting -= done
+        await asyncio.sleep(0)  # what is fetched already is given out without a turn of the loop
