@@ -90,6 +90,26 @@ class Incidents:
         self._versions = versions or {}
         self._open: dict[str, _Incident] = {}
 
+    def adopt(self, alert: Alert, now: datetime) -> bool:
+        """Go on with an incident that a predecessor of the same source left open; whether there is one to go on with.
+
+        It counts from what the predecessor told last, and is over once its component is proved well.
+        """
+        if alert.status is AlertStatus.RESOLVED or alert.reason not in KINDS or alert.component in self._open:
+            return False
+        self._open[alert.component] = _Incident(
+            component=alert.component,
+            reason=alert.reason,
+            started_at=alert.started_at,
+            last_failure=now,
+            last_told=now,
+            partition=alert.partition,
+            count=alert.count,
+            amount_minor=alert.amount_minor,
+            samples=list(alert.sample_transaction_ids),
+        )
+        return True
+
     def failed(
         self,
         component: str,

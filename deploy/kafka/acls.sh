@@ -52,7 +52,7 @@ for checking in admin worker learner operator; do
 done
 
 # Workers: one group for the lanes, and one for each start of the Faust app, which follows the control topic.
-allow worker Read "transactions card-feedback profiles $broadcast"
+allow worker Read "transactions card-feedback profiles alerts $broadcast"
 allow worker Write "$decisions transactions.DLT profiles alerts"
 allow_group worker literal "$app-${prefix}lanes"
 allow_group worker prefixed "$app-$prefix$workers"

@@ -12,11 +12,13 @@ from aiokafka import AIOKafkaProducer
 
 from models.alert import Alert
 from rules.incidents import KINDS, Incidents
-from streams.broker.clients import sender
+from streams.broker.clients import reader, sender
+from streams.broker.reading import partitions_of, whole
 from streams.broker.topics import Topic, name_of
 from streams.crash import give_up
 from streams.settings import Settings
-from streams.wire.alert import event_of, write_alert
+from streams.wire.alert import event_of, read_alert, write_alert
+from streams.wire.codec import MalformedRecord
 
 log = structlog.get_logger()
 
@@ -28,7 +30,7 @@ class Announcer:
 
     def __init__(self, settings: Settings, *, source: str, clock: Callable[[], datetime]) -> None:
         self._settings = settings
-        self._source = source
+        self._told_source = f"/holdfast/{source}"  # as CloudEvents have it
         self._clock = clock
         self._incidents = Incidents(settings.incidents, source=source, versions={"settings": settings.version})
         self._waiting: asyncio.Queue[Alert] = asyncio.Queue()
@@ -39,10 +41,13 @@ class Announcer:
         self._each_tick: Callable[[], None] | None = None
 
     async def start(self, *, each_tick: Callable[[], None] | None = None) -> None:
-        """Connect, and look at open incidents twice a second; `each_tick` is called before each look."""
+        """Connect, take up what a predecessor left open, and look at open incidents twice a second.
+
+        `each_tick` is called before each look.
+        """
         self._each_tick = each_tick
         self._producer = sender(self._settings.broker)
-        await self._producer.start()
+        await asyncio.gather(self._producer.start(), self._adopt())
         self._tasks = [
             asyncio.create_task(self._send_all(), name="alerts"),
             asyncio.create_task(self._tick(), name="incidents"),
@@ -85,6 +90,25 @@ class Announcer:
         """A component did its work."""
         self._incidents.healthy(component, self._clock())
 
+    async def _adopt(self) -> None:
+        """Find in the topic what the last process of this name opened and did not resolve: it was killed."""
+        latest: dict[str, Alert] = {}
+        consumer = reader(self._settings.broker)
+        await consumer.start()
+        try:
+            async for records in whole(consumer, partitions_of(self._settings, [Topic.ALERTS])):
+                for record in records:
+                    with contextlib.suppress(MalformedRecord):
+                        event = read_alert(record.value)
+                        if event.source == self._told_source:
+                            latest[event.data.dedup_key] = event.data
+        finally:
+            await consumer.stop()
+        now = self._clock()
+        for alert in latest.values():
+            if self._incidents.adopt(alert, now):
+                log.info("incident_adopted", subject=alert.dedup_key, reason=alert.reason)
+
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
@@ -108,7 +132,7 @@ class Announcer:
             event = event_of(
                 alert,
                 event_id=f"{self._start}-{next(self._numbers)}",
-                source=f"/holdfast/{self._source}",
+                source=self._told_source,
                 area=kind.area,
                 what=kind.what,
                 time=self._clock(),

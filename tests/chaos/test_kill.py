@@ -23,6 +23,7 @@ from confluent_kafka import Message
 from support.outside import PATIENCE_SECONDS, Outside, outside_of
 from support.processes import environment_of, running_worker
 from support.scorers import scorers_of
+from support.trained import champion_record, trained
 from support.wire_samples import a_decision
 
 from models.fingerprint import id_hash
@@ -37,6 +38,7 @@ from streams.operating.restarts import RestartPolicy
 from streams.operating.simulating import simulate
 from streams.operating.supervisor import Child, Kept, State, Supervisor
 from streams.wire.codec import content_fingerprint, read_decision, read_transaction, write_decision
+from streams.wire.snapshot_record import CHAMPION
 
 pytestmark = pytest.mark.chaos
 
@@ -221,6 +223,27 @@ async def test_a_predecessor_that_goes_on_deciding_loses_and_repeats_nothing(out
         assert 0 < min(decided) <= max(decided) < WAITING
         assert audit.holds, audit.ledger
         assert (audit.ledger.decided, audit.ledger.in_flight) == (PARTITIONS * WAITING, 0)
+
+
+# What a killed worker had told
+
+
+def test_an_incident_that_was_open_at_a_kill_is_resolved_by_the_next_process(outside: Outside) -> None:
+    variables = outside.variables(incidents_quiet_seconds="1")
+    with running_worker(outside.bootstrap, outside.prefix, **variables) as worker:
+        outside.decided()
+        outside.until(lambda: len(outside.alerts("model")) == 1)
+        worker.kill()
+    with running_worker(outside.bootstrap, outside.prefix, **variables):
+        outside.decided()  # without a model still: the incident goes on
+        outside.send(champion_record(trained()), key=CHAMPION, topic=Topic.MODELS)
+        outside.flush()
+        outside.until(lambda: outside.decided()["decision_source"] == "model")
+        outside.until(lambda: outside.alerts("model")[-1]["status"] == "resolved")
+    opened, resolved = outside.alerts("model")
+    assert (opened["status"], resolved["status"]) == ("open", "resolved")
+    assert resolved["started_at"] == opened["started_at"]
+    assert resolved["count"] >= 2
 
 
 # Orphans

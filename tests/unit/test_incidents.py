@@ -46,6 +46,22 @@ def test_an_update_sums_up_what_happened_since() -> None:
     assert (update.status, update.reason, update.count, update.amount_minor) == (UPDATE, "RESPONSE_TIMEOUT", 6, 70)
 
 
+def test_an_incident_that_a_predecessor_left_open_goes_on_and_resolves_once() -> None:
+    first = Incidents(POLICY, source="worker-1")
+    left = first.failed("scorer", "RESPONSE_TIMEOUT", at(0), count=3, amount_minor=500, samples=["t-1"])
+    assert left is not None
+    incidents = Incidents(POLICY, source="worker-1")
+    assert incidents.adopt(left, at(60))
+    assert not incidents.adopt(left, at(61))
+    assert incidents.failed("scorer", "CIRCUIT_OPEN", at(62), count=2) is None  # it is open already
+    assert incidents.due(at(70)) == []
+    incidents.healthy("scorer", at(70))
+    [resolved] = incidents.due(at(73))
+    assert (resolved.status, resolved.dedup_key, resolved.started_at) == (RESOLVED, left.dedup_key, left.started_at)
+    assert (resolved.count, resolved.amount_minor, resolved.sample_transaction_ids) == (5, 500, ("t-1",))
+    assert not incidents.adopt(resolved, at(80))
+
+
 def test_quiet_without_proof_of_health_does_not_resolve() -> None:
     assert open_incident().due(at(19.9)) == []
 
