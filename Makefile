@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint types lock clean
+.PHONY: help demo test bench chaos chaos-long prove lint types lock clean
 
 help: ## Say what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## Show on this machine what happens when the model fails: a minute and a half
 	$(BIN)/holdfast demo
@@ -21,6 +21,15 @@ test: $(STAMP) ## All tests, those on a real Kafka included
 
 bench: $(STAMP) ## Measure the age at decision at 1,000 transactions a second
 	$(BIN)/python -m bench.age
+
+chaos: $(STAMP) ## Ten minutes of faults under load, and a judgement; SEED=n repeats a run
+	cd tests && ../$(BIN)/python -m chaos.campaign --seconds $(or $(SECONDS),480) $(if $(SEED),--seed $(SEED))
+
+chaos-long: $(STAMP) ## The whole campaign of faults; hours
+	cd tests && ../$(BIN)/python -m chaos.campaign --everything --rate 1000 $(if $(SEED),--seed $(SEED))
+
+prove: $(STAMP) ## Break the product in every way that the checker must see, then let it be clean: half an hour
+	cd tests && ../$(BIN)/python -m chaos.proof --clean 20
 
 lint: $(STAMP) ## Style, format and import direction
 	$(BIN)/ruff check

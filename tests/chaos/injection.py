@@ -1,0 +1,122 @@
+"""Doing a fault to an estate: by process id, and undone when its time is over."""
+
+import asyncio
+import signal
+import time
+from contextlib import suppress
+
+import psutil
+from chaos.estate import Estate, Part
+from chaos.schedule import Fault, FaultKind
+
+PRESENT_SECONDS = 30.0  # a victim that is just being restarted is waited for
+STORM_SECONDS = 0.7
+
+
+async def inject(estate: Estate, fault: Fault) -> float:
+    """Do it, wait as long as it lasts and undo it; the moment from which recovery counts, seconds since 1970."""
+    part = estate.parts["learner"] if fault.kind is FaultKind.KILL_LEARNER else estate.victim(fault.victim)
+    match fault.kind:
+        case FaultKind.KILL_WORKER | FaultKind.KILL_LEARNER:
+            return await _signal(part, signal.SIGKILL)
+        case FaultKind.TERMINATE_WORKER:
+            return await _signal(part, signal.SIGTERM)
+        case FaultKind.KILL_SCORER:
+            return await _kill_scorer(estate, part)
+        case FaultKind.ZOMBIE_WORKER:
+            return await _zombie(part, fault.seconds)
+        case FaultKind.LEAVE_WORKER:
+            return await _leave(part, fault.seconds)
+        case FaultKind.REBALANCE_STORM:
+            return await _storm(estate, fault.seconds)
+        case FaultKind.KILL_BROKER | FaultKind.BROKER_OUTAGE:
+            return await _broker_away(estate, fault.seconds)
+        case FaultKind.STOP_BROKER:
+            return await _broker_stopped(estate, fault.seconds)
+
+
+async def _process(part: Part) -> psutil.Process:
+    give_up_at = time.monotonic() + PRESENT_SECONDS
+    while (process := part.process()) is None:
+        if time.monotonic() > give_up_at:
+            raise TimeoutError(f"{part.child.name} does not come back")
+        await asyncio.sleep(0.02)
+    return process
+
+
+async def _signal(part: Part, number: signal.Signals) -> float:
+    process = await _process(part)
+    began = time.time()
+    with suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
+    return began
+
+
+async def _kill_scorer(estate: Estate, part: Part) -> float:
+    await _process(part)
+    give_up_at = time.monotonic() + PRESENT_SECONDS
+    while (scorer := estate.scorer_of(part)) is None:
+        if time.monotonic() > give_up_at:
+            raise TimeoutError(f"{part.child.name} has no scorer")
+        await asyncio.sleep(0.02)
+    began = time.time()
+    with suppress(psutil.NoSuchProcess):
+        scorer.kill()
+    return began
+
+
+async def _zombie(part: Part, seconds: float) -> float:
+    """Stopped for longer than its session: others take its partitions, then it goes on where it stood."""
+    process = await _process(part)
+    began = time.time()
+    process.suspend()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
+    return began
+
+
+async def _leave(part: Part, seconds: float) -> float:
+    began = await _signal(part, signal.SIGKILL)
+    await part.stop()
+    await asyncio.sleep(seconds)
+    await part.start()
+    return began
+
+
+async def _storm(estate: Estate, seconds: float) -> float:
+    """Workers end and come back one after the other, faster than a rebalance settles."""
+    give_up_at = time.monotonic() + seconds
+    while time.monotonic() < give_up_at:
+        for name in estate.names():
+            process = estate.parts[name].process()
+            if process is not None:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            await asyncio.sleep(STORM_SECONDS)
+    return time.time()
+
+
+async def _broker_away(estate: Estate, seconds: float) -> float:
+    await asyncio.to_thread(estate.broker.kill)
+    gone = time.time()
+    await asyncio.sleep(seconds)
+    back = time.time() if seconds else gone  # of an outage counts from the start of what comes back
+    await asyncio.to_thread(estate.broker.start)
+    return back
+
+
+async def _broker_stopped(estate: Estate, seconds: float) -> float:
+    group = psutil.Process(estate.broker.pid)
+    stopped = [group, *group.children(recursive=True)]
+    for each in stopped:
+        each.suspend()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        for each in stopped:
+            with suppress(psutil.NoSuchProcess):
+                each.resume()
+    return time.time()

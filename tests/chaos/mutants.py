@@ -1,0 +1,301 @@
+"""Workers that are broken on purpose: each breaks one promise, and the checker must say so.
+
+    cd tests && python -m chaos.mutants NAME worker
+
+Runs the product's own command with one thing changed. A mutant that no fault of its kind brings to light would prove
+nothing, so each names the faults under which it shows, and some wait where the real fault would need luck.
+"""
+
+import asyncio
+import itertools
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chaos.schedule import FaultKind
+
+KILL, ZOMBIE, BROKER = FaultKind.KILL_WORKER, FaultKind.ZOMBIE_WORKER, FaultKind.KILL_BROKER
+WINDOW_SECONDS = 4.0  # how long a race is held open
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """What is broken, which promises must be seen broken, and the faults that bring it out; none: plain load does."""
+
+    breaks: str
+    promises: frozenset[str]
+    faults: tuple[FaultKind, ...] = ()
+    apply: Callable[[], None]
+
+
+def _transaction_id_of_its_own() -> None:
+    """No fencing: every process has transactional ids of its own, so a predecessor is never stopped."""
+    from streams.deciding import lane, lanes
+
+    async def unfenced(settings: Any, partition: int) -> Any:
+        return await real(replace(settings, app=f"{settings.app}-{os.getpid()}"), partition)
+
+    real = lane.fenced_producer
+    lanes.fenced_producer = unfenced
+
+
+def _offset_before_fence() -> None:
+    """The committed offset is read first and the predecessor fenced some seconds later."""
+    from aiokafka import AIOKafkaConsumer
+
+    from streams.deciding import lane, lanes
+
+    read: dict[int, Any] = {}
+    real_open, real_producer = lanes.Lanes._open, lane.fenced_producer
+
+    async def open_late(self: Any, partitions: list[Any]) -> None:
+        offsets = await asyncio.gather(*map(self._consumer.committed, partitions))
+        read.update(zip((each.partition for each in partitions), offsets, strict=True))
+        await asyncio.sleep(WINDOW_SECONDS)
+        await real_open(self, partitions)
+
+    async def stale(self: Any, partition: Any) -> Any:
+        return read[partition.partition]
+
+    async def producer(settings: Any, partition: int) -> Any:
+        made = await real_producer(settings, partition)
+        AIOKafkaConsumer.committed = stale  # what was read before is used now
+        return made
+
+    real_committed = AIOKafkaConsumer.committed
+
+    async def open_and_forget(self: Any, partitions: list[Any]) -> None:
+        AIOKafkaConsumer.committed = real_committed
+        await open_late(self, partitions)
+        AIOKafkaConsumer.committed = real_committed
+
+    lanes.fenced_producer = producer
+    lanes.Lanes._open = open_and_forget
+
+
+def _offsets_never_committed() -> None:
+    """The input offset is left out of the transaction: a successor decides all of it again."""
+    from aiokafka import AIOKafkaProducer
+
+    async def nothing(self: Any, offsets: Any, group: str) -> None:
+        pass
+
+    AIOKafkaProducer.send_offsets_to_transaction = nothing
+
+
+def _offsets_first() -> None:
+    """At most once: offsets are committed in a transaction of their own before the batch is decided."""
+    from aiokafka.structs import OffsetAndMetadata
+
+    from streams.deciding import lane
+
+    async def decide(self: Any, records: Any) -> None:
+        offsets = {self.inlet.partition: OffsetAndMetadata(records[-1].offset + 1, "")}
+        await self.producer.begin_transaction()
+        await self.producer.send_offsets_to_transaction(offsets, self.group)
+        await self.producer.commit_transaction()
+        await asyncio.sleep(0.05)
+        decided = await self.agent.ask(self.state, records, 10.0)
+        await self.producer.begin_transaction()
+        await self._commit(decided)
+        self.told(self.state, decided)
+
+    lane.Lane._decide = decide
+
+
+def _outside_the_transaction(kind: str) -> Callable[[], None]:
+    def apply() -> None:
+        from streams.broker.clients import sender
+        from streams.broker.topics import Topic
+        from streams.deciding import lane
+
+        real = lane.Lane._send
+        plain: dict[str, Any] = {}
+
+        async def send(self: Any, topic: str, outgoing: list[Any]) -> Any:
+            if (kind == "profiles") != (topic.endswith(Topic.PROFILES)):
+                return await real(self, topic, outgoing)
+            if "producer" not in plain:
+                plain["producer"] = sender(self.settings.broker)
+                await plain["producer"].start()
+            for each in outgoing:
+                await plain["producer"].send(
+                    topic, key=each.key, value=each.value, headers=each.headers, partition=self.state.partition
+                )
+            await plain["producer"].flush()
+            await asyncio.sleep(0.03)  # the moment between the two writes
+            return []
+
+        lane.Lane._send = send
+
+    return apply
+
+
+def _outgoing(change: Callable[[Any, str, list[Any], Any], list[Any]]) -> Callable[[], None]:
+    """Change what a lane is about to send: (lane, topic, records, numbers) to records."""
+
+    def apply() -> None:
+        from streams.deciding import lane
+
+        real, numbers = lane.Lane._send, itertools.count(1)
+
+        async def send(self: Any, topic: str, outgoing: list[Any]) -> Any:
+            return await real(self, topic, change(self, topic, outgoing, numbers))
+
+        lane.Lane._send = send
+
+    return apply
+
+
+def _drop_sometimes(lane: Any, topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
+    return outgoing[1:] if "decisions." in topic and next(numbers) % 50 == 0 else outgoing
+
+
+def _twice_sometimes(lane: Any, topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
+    return outgoing + outgoing[:1] if "decisions." in topic and next(numbers) % 50 == 0 else outgoing
+
+
+def _without_key(lane: Any, topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
+    return [each._replace(key=None) for each in outgoing] if "decisions." in topic else outgoing
+
+
+def _backwards(lane: Any, topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
+    return outgoing[::-1] if "decisions." in topic else outgoing
+
+
+def _no_dead_letters(lane: Any, topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
+    return [] if topic.endswith("DLT") else outgoing
+
+
+def _no_profiles(lane: Any, topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
+    return [] if topic.endswith("profiles") and next(numbers) % 20 == 0 else outgoing
+
+
+def _other_partition() -> None:
+    """Decisions of partition 0 go to partition 1."""
+    from streams.deciding import lane
+
+    async def dispatch(self: Any, batch: Any, topic: str) -> Any:
+        batch.close()
+        partition = 1 if self.state.partition == 0 and "decisions." in topic else self.state.partition
+        return await self.producer.send_batch(batch, topic, partition=partition)
+
+    lane.Lane._dispatch = dispatch
+
+
+def _repeats_unknown() -> None:
+    """A repeat of a payment is not recognised."""
+    from models.profile import Profile
+
+    Profile.find = lambda self, hashed: None
+
+
+def _restore_nothing() -> None:
+    """A lane opens with empty profiles."""
+    from streams.deciding import lanes, profiles
+
+    async def nothing(settings: Any, topic: str, partitions: list[int]) -> dict[int, Any]:
+        return {partition: profiles.ProfileStore() for partition in partitions}
+
+    lanes.restore = nothing
+
+
+def _from_the_beginning() -> None:
+    """A lane starts at the beginning of its partition, whatever was committed."""
+    from streams.deciding import lanes
+
+    real = lanes.Lanes._open
+
+    async def reopened(self: Any, partitions: list[Any]) -> None:
+        async def none(partition: Any) -> None:
+            return None
+
+        self._consumer.committed = none
+        await real(self, partitions)
+
+    lanes.Lanes._open = reopened
+
+
+def _one_too_far() -> None:
+    """The offset committed is one beyond the next."""
+    from aiokafka import AIOKafkaProducer
+    from aiokafka.structs import OffsetAndMetadata
+
+    real = AIOKafkaProducer.send_offsets_to_transaction
+
+    async def further(self: Any, offsets: Any, group: str) -> None:
+        await real(self, {each: OffsetAndMetadata(place.offset + 1, "") for each, place in offsets.items()}, group)
+
+    AIOKafkaProducer.send_offsets_to_transaction = further
+
+
+def _never_resolved() -> None:
+    """Incidents end without a word."""
+    from rules import incidents
+
+    real = incidents.Incidents.due
+    incidents.Incidents.due = lambda self, now: [each for each in real(self, now) if each.status != "resolved"]
+
+
+def _opened_anew() -> None:
+    """A process that starts forgets what its predecessor left open."""
+    from rules import incidents
+
+    incidents.Incidents.adopt = lambda self, alert, now: False
+
+
+LOST, TWICE, ITSELF = "nothing is lost", "nothing ends twice", "decisions are about their input"
+ORDER, PROFILES, ALERTS = "order of a card", "profiles are exact", "alerts open and resolve once"
+
+
+def _mutant(breaks: str, apply: Callable[[], None], *promises: str, faults: tuple[FaultKind, ...] = ()) -> Mutant:
+    return Mutant(breaks=breaks, promises=frozenset(promises), faults=faults, apply=apply)
+
+
+KILLS = (KILL, KILL, KILL)
+
+MUTANTS: Mapping[str, Mutant] = {
+    "no-fencing": _mutant("no fencing", _transaction_id_of_its_own, TWICE, PROFILES, faults=(ZOMBIE, ZOMBIE, ZOMBIE)),
+    "offset-before-fence": _mutant(
+        "offset read before fencing", _offset_before_fence, TWICE, PROFILES, faults=(ZOMBIE, ZOMBIE, ZOMBIE)
+    ),
+    "no-offsets": _mutant("offsets never committed", _offsets_never_committed, TWICE, PROFILES, faults=KILLS),
+    "offsets-first": _mutant("offsets before decisions", _offsets_first, LOST, faults=KILLS),
+    "decisions-outside": _mutant(
+        "decisions outside the transaction", _outside_the_transaction("decisions"), TWICE, PROFILES, faults=KILLS
+    ),
+    "profiles-outside": _mutant(
+        "profiles outside the transaction", _outside_the_transaction("profiles"), LOST, PROFILES, faults=KILLS
+    ),
+    "dropped": _mutant("a decision dropped now and then", _outgoing(_drop_sometimes), LOST),
+    "doubled": _mutant("a decision sent twice now and then", _outgoing(_twice_sometimes), TWICE),
+    "keyless": _mutant("key dropped", _outgoing(_without_key), ITSELF),
+    "other-partition": _mutant("another partition than the input's", _other_partition, ITSELF),
+    "backwards": _mutant("a batch written backwards", _outgoing(_backwards), ORDER),
+    "no-dead-letters": _mutant("dead letters not written", _outgoing(_no_dead_letters), LOST),
+    "profiles-skipped": _mutant("a changelog batch left out now and then", _outgoing(_no_profiles), PROFILES),
+    "repeats-unknown": _mutant("repeats not recognised", _repeats_unknown, TWICE),
+    "no-restore": _mutant("profiles not restored", _restore_nothing, PROFILES, faults=(KILL,)),
+    "from-the-beginning": _mutant("re-score on redelivery", _from_the_beginning, TWICE, faults=(KILL,)),
+    "one-too-far": _mutant("offset one too far", _one_too_far, LOST, faults=KILLS),
+    "never-resolved": _mutant("incidents never resolved", _never_resolved, ALERTS),
+    "opened-anew": _mutant(
+        "open incidents forgotten at a start", _opened_anew, ALERTS, faults=(FaultKind.KILL_SCORER, KILL)
+    ),
+}
+
+
+def main() -> None:
+    """Break it, and run the command that the rest of the arguments say."""
+    name, *arguments = sys.argv[1:]
+    MUTANTS[name].apply()
+    sys.argv[1:] = arguments
+    from streams.operating.cli import main as command
+
+    command()
+
+
+if __name__ == "__main__":
+    main()

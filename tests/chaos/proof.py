@@ -1,0 +1,79 @@
+"""Proves the checker: every mutant must be flagged, and by the promise that it breaks; clean runs must be clean.
+
+cd tests && python -m chaos.proof --clean 20
+"""
+
+import asyncio
+import secrets
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from chaos.campaign import Order, Outcome, run
+from chaos.mutants import MUTANTS
+from chaos.schedule import FaultKind
+from rich.console import Console
+
+CLEAN_FAULTS = (FaultKind.KILL_WORKER, FaultKind.KILL_SCORER, FaultKind.TERMINATE_WORKER)
+SECONDS = 600.0  # a mutant may keep its partitions from coming back; the run ends then
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def main(
+    name: Annotated[list[str] | None, typer.Argument(help="Only these mutants.")] = None,
+    clean: Annotated[int, typer.Option(min=0, help="So many runs of the product as it is, after the mutants.")] = 2,
+    seed: Annotated[int | None, typer.Option()] = None,
+    rate: Annotated[float, typer.Option(min=1)] = 200.0,
+) -> None:
+    """Run every mutant once, then the product itself."""
+    chosen = secrets.randbelow(2**31) if seed is None else seed
+    console.print(f"seed {chosen}")
+    wrong = 0
+    for each in name or MUTANTS:
+        mutant = MUTANTS[each]
+        flagged = _broken(_run(chosen, rate, each, mutant.faults))
+        caught = bool(flagged & mutant.promises)
+        wrong += not caught
+        console.print(f"{each:20} {'flagged' if caught else 'MISSED':8} {mutant.breaks}: {', '.join(sorted(flagged))}")
+    for number in range(clean):
+        outcome = _run(chosen + number, rate, None, CLEAN_FAULTS)
+        wrong += not outcome.holds
+        console.print(f"{'clean ' + str(number + 1):20} {'held' if outcome.holds else 'FALSE ALARM'} {_said(outcome)}")
+    raise typer.Exit(1 if wrong else 0)
+
+
+def _run(seed: int, rate: float, mutant: str | None, faults: tuple[FaultKind, ...]) -> Outcome:
+    order = Order(
+        seed=seed,
+        seconds=SECONDS,
+        rate=rate,
+        twice=0.05,
+        workers=2,
+        partitions=4,
+        mutant=mutant,
+        exactly=faults,
+        calm_seconds=6.0,
+        settle_seconds=10.0 if mutant else 60.0,
+    )
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="holdfast-proof-") as scratch:
+        outcome = asyncio.run(run(order, Path(scratch)))
+    console.print(f"{'':20} {time.monotonic() - began:.0f} s, {outcome.inputs:,} records", style="dim")
+    return outcome
+
+
+def _broken(outcome: Outcome) -> set[str]:
+    return set(outcome.verdict.broken)
+
+
+def _said(outcome: Outcome) -> str:
+    return "; ".join(f"{promise}: {sentences[0]}" for promise, sentences in outcome.verdict.broken.items())
+
+
+if __name__ == "__main__":
+    command = typer.Typer(pretty_exceptions_enable=False)
+    command.command()(main)
+    command()

@@ -1,0 +1,92 @@
+"""The faults of a campaign and their order, which a seed decides. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+
+
+class FaultKind(StrEnum):
+    """What is done to the installation."""
+
+    KILL_WORKER = "kill -9 worker"
+    KILL_SCORER = "kill -9 scorer"
+    KILL_LEARNER = "kill -9 learner"
+    KILL_BROKER = "kill -9 broker"
+    TERMINATE_WORKER = "SIGTERM worker"
+    ZOMBIE_WORKER = "SIGSTOP worker beyond its session"
+    STOP_BROKER = "SIGSTOP broker"
+    BROKER_OUTAGE = "broker away"
+    LEAVE_WORKER = "kill -9 worker, stays dead"
+    REBALANCE_STORM = "rebalance storm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault: `number` counts those of a run, `victim` chooses among processes of a kind, `seconds` it lasts."""
+
+    number: int
+    kind: FaultKind
+    victim: float  # from 0 to 1
+    seconds: float
+    calm_seconds: float  # before it
+
+
+# Shortest and longest, in seconds. Zombies sleep beyond the session timeout of 6 s, so that others take over.
+DURATIONS: Mapping[FaultKind, tuple[float, float]] = {
+    FaultKind.ZOMBIE_WORKER: (7.0, 12.0),
+    FaultKind.STOP_BROKER: (1.0, 12.0),
+    FaultKind.BROKER_OUTAGE: (5.0, 60.0),
+    FaultKind.LEAVE_WORKER: (15.0, 20.0),
+    FaultKind.REBALANCE_STORM: (5.0, 8.0),
+}
+CALM_SECONDS = (0.5, 4.0)
+
+# How often, of each kind, in the acceptance of the product.
+CAMPAIGN: Mapping[FaultKind, int] = {
+    FaultKind.KILL_WORKER: 50,
+    FaultKind.KILL_SCORER: 50,
+    FaultKind.KILL_LEARNER: 50,
+    FaultKind.KILL_BROKER: 50,
+    FaultKind.ZOMBIE_WORKER: 50,
+    FaultKind.BROKER_OUTAGE: 20,
+    FaultKind.TERMINATE_WORKER: 20,
+    FaultKind.STOP_BROKER: 20,
+    FaultKind.LEAVE_WORKER: 10,
+    FaultKind.REBALANCE_STORM: 10,
+}
+
+
+def schedule(seed: int, counts: Mapping[FaultKind, int]) -> Sequence[Fault]:
+    """So many faults of each kind, in an order and with durations that the seed gives."""
+    rng = Random(seed)
+    kinds = [kind for kind in FaultKind for _ in range(counts.get(kind, 0))]
+    rng.shuffle(kinds)
+    return [_fault(rng, number, kind) for number, kind in enumerate(kinds, start=1)]
+
+
+def given(seed: int, kinds: Sequence[FaultKind]) -> Sequence[Fault]:
+    """Exactly these, in this order."""
+    rng = Random(seed)
+    return [_fault(rng, number, kind) for number, kind in enumerate(kinds, start=1)]
+
+
+def endless(seed: int, weights: Mapping[FaultKind, int]) -> Iterator[Fault]:
+    """Faults without end, kinds by weight; the same seed gives the same."""
+    rng = Random(seed)
+    kinds = [kind for kind in FaultKind if weights.get(kind, 0)]
+    number = 0
+    while True:
+        number += 1
+        [kind] = rng.choices(kinds, [weights[kind] for kind in kinds])
+        yield _fault(rng, number, kind)
+
+
+def _fault(rng: Random, number: int, kind: FaultKind) -> Fault:
+    return Fault(
+        number=number,
+        kind=kind,
+        victim=rng.random(),
+        seconds=rng.uniform(*DURATIONS.get(kind, (0.0, 0.0))),
+        calm_seconds=rng.uniform(*CALM_SECONDS),
+    )
