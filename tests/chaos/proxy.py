@@ -47,6 +47,7 @@ class FaultProxy:
         self._target_port = target_port
         self._rng = rng
         self._applied: list[Applied | Down] = []
+        self.accepted = 0  # connections, since the beginning
         self._connections: dict[ProxiedConnection, None] = {}  # in the order they came
         self._listener: socket.socket | None = None
         self._claim: socket.socket | None = None
@@ -151,6 +152,7 @@ class FaultProxy:
             unless_both.pop_all()
         client.setblocking(False)
         server.setblocking(False)
+        self.accepted += 1
         connection = ProxiedConnection(client, server, self._target_port, random.Random(self._rng.getrandbits(64)))
         self._connections[connection] = None
         connection.task.add_done_callback(lambda _: self._connections.pop(connection))
