@@ -92,16 +92,16 @@ def test_a_receiver_that_does_not_read_stops_the_sender_before_64_kib_are_held(f
         chain.put(random_bytes(CHUNK_BYTES), now)
         now += 0.001
         chain.advance(now)
-
-    assert chain.held <= 48 * 1024
+        assert chain.held <= 48 * 1024
 
 
 def test_latency_does_not_stop_the_sender_until_its_wire_is_full():
     chain = chain_of(Latency(1000))
     while chain.has_room():
         chain.put(bytes(CHUNK_BYTES), 0.0)
+        assert chain.held <= WIRE_BYTES + CHUNK_BYTES
 
-    assert WIRE_BYTES <= chain.held <= WIRE_BYTES + CHUNK_BYTES
+    assert chain.held >= WIRE_BYTES
 
 
 def test_what_latency_has_let_go_of_counts_as_held():
@@ -159,8 +159,9 @@ def test_bandwidth_takes_its_time_and_no_longer(rate_kb, count):
 def test_bandwidth_is_kept_over_many_chunks():
     chain, now, arrived = chain_of(Bandwidth(100)), 0.0, 0
     while now < 10:
-        while chain.has_room():
-            chain.put(bytes(1000), now)
+        for _ in range(100):
+            if chain.has_room():
+                chain.put(bytes(1000), now)
         now += 0.005
         chain.advance(now)
         arrived += sum(map(len, popped(chain)))

@@ -35,6 +35,11 @@ class ThreadedProxy:
         """How many are carried now."""
         return self._there(lambda: self._proxy.connections)
 
+    @property
+    def accepted(self) -> int:
+        """Connections since the beginning."""
+        return self._there(lambda: self._proxy.accepted)
+
     def lead_to(self, target_port: int) -> None:
         """Lead new connections there."""
         self._there(lambda: self._proxy.lead_to(target_port))
