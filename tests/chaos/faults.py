@@ -34,7 +34,7 @@ class Stage:
         self._hold(data, until=now)
 
     def release(self, now: float) -> Iterator[bytes]:
-        """Let go, in order, of what may go on."""
+        """Let go of what may go on, never of anything before what came earlier."""
         while self._waiting and self._waiting[0][0] <= now:
             _, data = self._waiting.popleft()
             self.held -= len(data)
@@ -150,12 +150,10 @@ class _Delaying(Stage):
     def __init__(self, fault: Latency, dice: random.Random) -> None:
         super().__init__()
         self._fault, self._dice = fault, dice
-        self._last = -math.inf
 
     def take(self, data: bytes, now: float) -> None:
         delay_ms = self._fault.ms + self._dice.uniform(-self._fault.jitter_ms, self._fault.jitter_ms)
-        self._last = max(self._last, now + delay_ms / 1e3)
-        self._hold(data, until=self._last)
+        self._hold(data, until=now + delay_ms / 1e3)
 
 
 class _Throttling(Stage):

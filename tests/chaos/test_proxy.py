@@ -169,6 +169,15 @@ async def test_a_connection_that_ends_takes_what_was_under_way_with_it():
         assert not timers()
 
 
+async def test_at_the_end_of_its_block_it_has_let_go_of_all_connections():
+    async with proxied() as (ahead, _):
+        async with FaultProxy(ahead.port, rng=random.Random(1)) as proxy:
+            with socket.create_connection(("127.0.0.1", proxy.port)):
+                await until(lambda: ahead.connections)
+
+        assert proxy.connections == 0
+
+
 async def one_exchange(proxy):
     async with connected(proxy) as connection:
         assert await echoed(connection, b"hello") == b"hello"
