@@ -1,7 +1,6 @@
 """Dead letters as people read them in a terminal, and as JSON."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -22,16 +21,22 @@ def letter_table(letters: Iterable[Letter], marks: Marks) -> Table:
     table.add_column("letter", no_wrap=True)
     table.add_column("when, UTC", no_wrap=True)
     table.add_column("came from", overflow="fold")
-    table.add_column("reason", overflow="fold")
-    table.add_column("sentence", overflow="fold")
-    table.add_column("bytes", justify="right")
-    table.add_column("sent again", justify="right")
+    table.add_column("reason, and what was expected", overflow="fold", min_width=20)
+    table.add_column("bytes", justify="right", no_wrap=True)
+    table.add_column("replayed")
     for letter in letters:
         row = plain_letter(letter, marks)
         came_from = "" if letter.report is None else f"{row['topic']} {row['partition']}:{row['offset']}"
-        cells = (row["letter"], _clock(letter.written_at), came_from, row["reason"], row["detail"], f"{row['bytes']:,}")
+        why = f"{row['reason']}\n{_tame(row['detail'] or '')}"
         # Text, because square brackets of a record are no markup of ours.
-        table.add_row(*(Text(_tame(cell or "")) for cell in cells), "yes" if row["replayed"] else "")
+        table.add_row(
+            row["letter"],
+            f"{letter.written_at:%m-%d %H:%M:%S}",
+            Text(_tame(came_from)),
+            Text(why),
+            f"{row['bytes']:,}",
+            "yes" if row["replayed"] else "",
+        )
     return table
 
 
@@ -117,7 +122,3 @@ def _in_a_line(data: bytes | None) -> str:
 def _dumped(start: int, line: bytes) -> str:
     in_ascii = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in line)
     return f"{start:08x}  {line.hex(' '):<{BYTES_A_LINE * 3}} |{in_ascii}|"
-
-
-def _clock(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
