@@ -17,13 +17,13 @@ BYTES_A_LINE = 16
 
 def letter_table(letters: Iterable[Letter], marks: Marks) -> Table:
     """A row for each letter."""
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("letter", no_wrap=True)
     table.add_column("when, UTC", no_wrap=True)
     table.add_column("came from", overflow="fold")
-    table.add_column("reason, and what was expected", overflow="fold", min_width=20)
+    table.add_column("reason", overflow="fold", min_width=20)
     table.add_column("bytes", justify="right", no_wrap=True)
-    table.add_column("replayed")
+    table.add_column("replayed", no_wrap=True)
     for letter in letters:
         row = plain_letter(letter, marks)
         came_from = "" if letter.report is None else f"{row['topic']} {row['partition']}:{row['offset']}"
