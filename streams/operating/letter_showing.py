@@ -23,19 +23,17 @@ def letter_table(letters: Iterable[Letter], marks: Marks) -> Table:
     table.add_column("came from", overflow="fold")
     table.add_column("reason", overflow="fold", min_width=20)
     table.add_column("bytes", justify="right", no_wrap=True)
-    table.add_column("replayed", no_wrap=True)
     for letter in letters:
         row = plain_letter(letter, marks)
         came_from = "" if letter.report is None else f"{row['topic']} {row['partition']}:{row['offset']}"
         why = f"{row['reason']}\n{_tame(row['detail'] or '')}"
         # Text, because square brackets of a record are no markup of ours.
         table.add_row(
-            row["letter"],
+            f"{row['letter']}\nreplayed" if row["replayed"] else row["letter"],
             f"{letter.written_at:%m-%d %H:%M:%S}",
             Text(_tame(came_from)),
             Text(why),
             f"{row['bytes']:,}",
-            "yes" if row["replayed"] else "",
         )
     return table
 

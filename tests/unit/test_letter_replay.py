@@ -231,6 +231,16 @@ def test_nothing_of_a_forged_letter_does_either(trick: str) -> None:
     assert trick not in shown.get()
 
 
+def test_a_table_fits_a_narrow_terminal_and_says_what_was_replayed() -> None:
+    letter = a_letter(reason=Reason.EVENT_TIME_IN_FUTURE, place=LetterPlace(11, 123456))
+    assert letter.report is not None
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(letter_table([letter], {letter.place: origin_of(letter.report.record)}))
+    for part in ("11:123456", "replayed", "EVENT_TIME_IN_FUTURE", "mcc: no text", "01-02 00:00:00", "486"):
+        assert part in shown.get()
+
+
 @given(st.binary(max_size=70))
 def test_a_hexdump_holds_every_byte(data: bytes) -> None:
     assert bytes.fromhex("".join(line[10:57] for line in hexdump(data))) == data
