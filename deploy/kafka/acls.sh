@@ -19,7 +19,7 @@ inputs="transactions labels"
 decisions="decisions.approve decisions.block decisions.review"
 broadcast="models merchant-risk rules control"
 results="$decisions decisions.revised transactions.DLT alerts"
-everything="$inputs $results $broadcast card-feedback profiles learner-state"
+everything="$inputs $results $broadcast card-feedback profiles learner-state dlt-replays"
 
 # allow PRINCIPAL "OPERATIONS" "topics": an operation on a topic brings the right to describe it.
 allow() {
@@ -71,3 +71,9 @@ allow_group consumer prefixed "$app-${prefix}consumer-"
 # `holdfast watch`, `audit` and `rules`
 allow operator Read "$everything"
 allow operator Write "rules control"
+
+# `holdfast dlt`: its one transactional id fences a second replay. Kafka asks for Delete to delete records, and whoever
+# has it may delete the topic as well: leave the last line out if nobody is to purge.
+allow operator Write "$inputs dlt-replays"
+allow_transactions operator dlt-replay
+allow operator Delete transactions.DLT

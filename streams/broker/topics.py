@@ -18,6 +18,7 @@ class Topic(StrEnum):
     REVIEW = "decisions.review"
     REVISED = "decisions.revised"
     DEAD_LETTERS = "transactions.DLT"
+    LETTER_REPLAYS = "dlt-replays"
     LABELS = "labels"
     CARD_FEEDBACK = "card-feedback"
     PROFILES = "profiles"
@@ -88,6 +89,14 @@ CATALOGUE: tuple[TopicSpec, ...] = (
         key="original key",
         description="Records that could not be decided: original bytes and headers, and why.",
         retention_ms=30 * DAY_MS,
+    ),
+    TopicSpec(
+        topic=Topic.LETTER_REPLAYS,
+        key="partition:offset of a dead letter",
+        description="Which dead letters were sent again; each in one Kafka transaction with what was sent.",
+        per_card=False,
+        retention_ms=90 * DAY_MS,  # a mark must outlive its letter, or the letter could be sent twice
+        broker_time=True,
     ),
     TopicSpec(
         topic=Topic.LABELS,

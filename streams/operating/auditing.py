@@ -69,7 +69,7 @@ async def audit_topics(
         taking = _Taking(settings, await _counted_from(consumer, settings, since))
         inputs = partitions_of(settings, [Topic.TRANSACTIONS])
         ends = await consumer.end_offsets(inputs)
-        committed = await _committed(settings, ends, wait_seconds)
+        committed = await _committed(consumer, settings, ends, wait_seconds)
         back = None if since is None else since - LOOK_BACK_SECONDS
         starts = await places_at(consumer, inputs, back)
         outputs = partitions_of(settings, [*DECISIONS.values(), Topic.DEAD_LETTERS])
@@ -153,7 +153,7 @@ async def _high_watermarks(opened: AsyncExitStack, settings: Settings, partition
     return dict(await consumer.end_offsets(partitions))
 
 
-async def _committed(settings: Settings, ends: Offsets, wait_seconds: float) -> Offsets:
+async def _committed(consumer: "AIOKafkaConsumer", settings: Settings, ends: Offsets, wait_seconds: float) -> Offsets:
     """How far the workers' group has come, once it has come to `ends` or the wait is over."""
     from streams.broker.clients import admin
 
@@ -163,12 +163,20 @@ async def _committed(settings: Settings, ends: Offsets, wait_seconds: float) -> 
         give_up_at = time.monotonic() + wait_seconds
         while True:
             committed = await _group_offsets(client, settings.lanes_group, list(ends))
-            behind = any(committed.get(each, 0) < end for each, end in ends.items())
-            if not behind or time.monotonic() >= give_up_at:
+            if time.monotonic() >= give_up_at or not await _any_unread(consumer, committed, ends):
                 return committed
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
     finally:
         await client.close()
+
+
+async def _any_unread(consumer: "AIOKafkaConsumer", committed: Offsets, ends: Offsets) -> bool:
+    """Whether records lie between: the last places of a partition may be markers of a producer's transactions."""
+    starts = {each: committed.get(each, 0) for each in ends}
+    async for records in stretch(consumer, starts, ends):
+        if records:
+            return True
+    return False
 
 
 async def _group_offsets(client: "AIOKafkaAdminClient", group: str, partitions: list["TopicPartition"]) -> Offsets:

@@ -93,6 +93,12 @@ COMMANDS = {
         example="holdfast rules check rules.toml",
         panel=OPERATE,
     ),
+    "dlt": LazyCommand(
+        place="dlt_commands:app",
+        summary="Dead letters: look at them, send them again, delete them.",
+        example="holdfast dlt list --last 1h",
+        panel=OPERATE,
+    ),
     "simulate": LazyCommand(
         place="simulate_command:simulate",
         summary="Send simulated transactions, and labels when their simulated time comes.",
@@ -113,6 +119,7 @@ _EXPECTED = (
     ("streams.broker.jars", "KafkaUnavailable"),
     ("streams.broker.topic_admin", "TopicsWrong"),
     ("streams.operating.supervisor", "ChildNotReady"),
+    ("streams.operating.letter_replay", "ReplayTakenOver"),
 )
 
 

@@ -156,7 +156,12 @@ def test_acls_name_the_topics_of_the_catalogue_and_no_other() -> None:
 
 def test_acls_follow_app_and_prefix() -> None:
     commands = " ".join(granted(HOLDFAST_APP="pay", HOLDFAST_TOPICS_PREFIX="eu.", HOLDFAST_TOPICS_PARTITIONS="2"))
-    assert re.findall(r"--transactional-id (\S+)", commands) == ["pay-eu.0", "pay-eu.1", "pay-eu.learner"]
+    assert re.findall(r"--transactional-id (\S+)", commands) == [
+        "pay-eu.0",
+        "pay-eu.1",
+        "pay-eu.learner",
+        "pay-eu.dlt-replay",
+    ]
     assert re.findall(r"--group (\S+)", commands) == ["pay-eu.lanes", "pay-eu.worker-", "pay-eu.consumer-"]
 
 

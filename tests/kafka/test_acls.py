@@ -6,6 +6,7 @@ import itertools
 import json
 import shlex
 import subprocess
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,9 @@ from streams.broker.embedded import EmbeddedKafka
 from streams.broker.kafka_configuration import SINGLE_NODE, choose_ports
 from streams.broker.kafka_launch import KafkaOptions
 from streams.broker.topic_admin import check_topics, create_topics
+from streams.operating.letter_purge import delete, purge_of
+from streams.operating.letter_replay import replay_letters
+from streams.operating.letters import Choice
 from streams.settings import Settings, load_settings
 
 pytestmark = pytest.mark.kafka
@@ -210,6 +214,17 @@ async def test_the_learner_may_learn_and_publish(guarded: Guarded, decided: dict
     assert guarded.send("producer", "labels", json.dumps(label).encode(), b"tx_1") is None
     for topic in ("models", "learner-state", "merchant-risk"):
         assert await guarded.read_as_operator(topic)
+
+
+async def test_the_operator_may_send_letters_again_and_delete_them(guarded: Guarded, decided: dict[str, Any]) -> None:
+    assert guarded.send("producer", "transactions", b"no payment either", b"tok_1") is None
+    operator, give_up_at = guarded.settings("operator"), time.monotonic() + SECONDS
+    while (await replay_letters(operator, Choice())).sent == 0:
+        assert time.monotonic() < give_up_at
+    purge = await purge_of(operator, older_than=0.0)
+    assert purge.count >= 1
+    await delete(operator, purge)
+    assert (await purge_of(operator, older_than=0.0)).count <= 1  # the one that was sent again, if it is here already
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,11 @@
 """The learner: labels make a model that decides, workers hear of fraud, and a kill -9 teaches nothing twice."""
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 from support.outside import Outside, outside_of
@@ -194,14 +192,6 @@ def teach(outside: Outside, numbers: range, *, again: int = 0) -> None:
     outside.flush()
 
 
-def metric(learner: Running, name: str) -> float:
-    """The sum of a metric of the learner over its labels."""
-    [port] = re.findall(r'"metrics_port": (\d+)', learner.said())
-    with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        lines = answer.read().decode().splitlines()
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if re.match(rf"{name}(_total)?({{|\s)", line))
-
-
 def ready_with(learner: Running) -> dict[str, Any]:
     """What the learner held when it was ready."""
     [line] = [line for line in learner.said().splitlines() if '"learner_ready"' in line]
@@ -214,12 +204,12 @@ def test_a_killed_learner_learns_each_label_once(outside: Outside) -> None:
             value = write_decision(decision(number))
             outside.send(value, key=b"card", topic=Topic.APPROVE, partition=number % 2)
         outside.flush()
-        outside.until(lambda: metric(learner, "holdfast_examples_pending") == len(DECISIONS))
+        outside.until(lambda: learner.metric("holdfast_examples_pending") == len(DECISIONS))
         teach(outside, range(50))
         outside.until(lambda: len(champions(outside)) == 1)
         teach(outside, range(50, 80))
         teach(outside, range(40, 60), again=1)  # said twice
-        outside.until(lambda: metric(learner, "holdfast_examples_learnt") == 80)
+        outside.until(lambda: learner.metric("holdfast_examples_learnt") == 80)
         learner.kill()
     assert [snapshot.labels for snapshot in champions(outside)] == [50]
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 from support.processes import environment_of
 
 from streams.broker.reading import partitions_of
@@ -74,7 +74,10 @@ class Outside:
             }
         )
         consumer.assign(
-            [TopicPartition(each.topic, each.partition, 0) for each in partitions_of(self.settings, topics)]
+            [
+                TopicPartition(each.topic, each.partition, OFFSET_BEGINNING)
+                for each in partitions_of(self.settings, topics)
+            ]
         )
         return consumer
 

@@ -1,6 +1,7 @@
 """Processes of the product, run by tests: started by id, ready when they say so, ended always, heard when they fail."""
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
 from streams.ready_signal import READY_FD
 
@@ -46,6 +48,13 @@ class Running:
     def said(self) -> str:
         """What it has written to its standard output and error."""
         return self.log.read_text(errors="replace")
+
+    def metric(self, name: str) -> float:
+        """The sum of one of its metrics over all labels."""
+        [port] = re.findall(r'"metrics_port": (\d+)', self.said())
+        with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if re.match(rf"{name}(_total)?({{|\s)", line))
 
     def end(self) -> None:
         """SIGTERM, then SIGKILL to whatever is left of its group."""
