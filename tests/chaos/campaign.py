@@ -101,7 +101,7 @@ async def run(order: Order, home: Path) -> Outcome:
         audit = await audit_topics(estate.settings, wait_seconds=order.settle_seconds)
         await asyncio.sleep(estate.settings.incidents.quiet_seconds + 5.0)  # what is open may resolve
         await asyncio.gather(*(part.stop() for part in estate.parts.values()))
-        evidence = await asyncio.to_thread(gather, estate.settings, labels_before=warm_up().learner.model.labels)
+        evidence = await asyncio.to_thread(gather, estate.settings, warm_up().learner)
     acknowledged = [
         Acknowledged(kind=each["kind"], place=(each["partition"], each["offset"]))
         for each in events(acks, "ack")

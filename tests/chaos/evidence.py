@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from models.learner import Learner
 from models.transaction import Transaction
 from streams.broker.reading import partitions_of
 from streams.broker.topics import DECISIONS, Topic, name_of
@@ -59,8 +60,8 @@ class Evidence:
     open_transactions: list[str] = field(default_factory=list)  # partitions whose last stable offset is not their end
 
 
-def gather(settings: Settings, *, labels_before: int) -> Evidence:
-    """Read everything there is, from the beginning; `labels_before` had been learnt before the run."""
+def gather(settings: Settings, before: Learner) -> Evidence:
+    """Read everything there is, from the beginning, less the labels that were learnt before the run."""
     evidence = Evidence()
     _transactions(settings, evidence)
     committed = _endings(settings, evidence)
@@ -69,8 +70,7 @@ def gather(settings: Settings, *, labels_before: int) -> Evidence:
     for message in _records(settings, Topic.ALERTS):
         alert = read_alert(message.value()).data
         evidence.alerts.append((alert.status.value, alert.dedup_key))
-    _learnt(settings, evidence)
-    evidence.labels -= labels_before
+    _learnt(settings, evidence, before)
     everything = sum(1 for _ in _records(settings, *DECISIONS.values(), Topic.DEAD_LETTERS, level="read_uncommitted"))
     evidence.taken_back = everything - committed
     evidence.open_transactions = _open_transactions(settings)
@@ -117,13 +117,15 @@ def _where(message: Message) -> tuple[str, int, int, bytes | None]:
     return message.topic(), message.partition(), message.offset(), message.key()
 
 
-def _learnt(settings: Settings, evidence: Evidence) -> None:
+def _learnt(settings: Settings, evidence: Evidence, before: Learner) -> None:
     for message in _records(settings, Topic.MODELS):
         if message.value() is not None:
-            evidence.labels = max(evidence.labels, _labels_of(orjson.loads(message.value())))
+            evidence.labels = max(evidence.labels, _labels_of(orjson.loads(message.value())) - before.model.labels)
     histories = {message.key(): message.value() for message in _records(settings, Topic.LEARNER_STATE)}
     evidence.labels_in_histories = sum(
-        sum(orjson.loads(value)["labelled"]) for value in histories.values() if value is not None
+        sum(orjson.loads(value)["labelled"])
+        for acceptor, value in histories.items()
+        if value is not None and acceptor.decode() not in before.merchants
     )
 
 
