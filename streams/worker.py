@@ -1,5 +1,6 @@
 """The worker: everything that decides, wired together. `faust -A streams.worker worker` or `holdfast worker`."""
 
+import asyncio
 import os
 import tempfile
 import time
@@ -86,12 +87,13 @@ class Worker(faust.Service):
         log.info("worker_stopped")
 
     async def _start(self) -> None:
-        await require_topics(self._settings)
         metrics = self._settings.metrics
         port = expose(self._metrics.registry, metrics.host, metrics.worker_port)
         log.info("worker_starting", instance=self._instance, metrics_port=port)
-        await self._announcer.start(each_tick=self._watch.tick)
-        await self._link.start()
+        # Side by side, for a quick start. What follows may report failures, and needs to know which are open already.
+        await asyncio.gather(
+            require_topics(self._settings), self._announcer.start(each_tick=self._watch.tick), self._link.start()
+        )
         await self._broadcast.start(TopicPartition(name_of(topic, self._settings.topics), 0) for topic in BROADCAST)
         self._scoring.start()
         await self._lanes.start()

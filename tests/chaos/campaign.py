@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import Process
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ from chaos.evidence import gather
 from chaos.history import History, events
 from chaos.injection import inject
 from chaos.listener import Listener
-from chaos.schedule import CAMPAIGN, Fault, FaultKind, endless, given, schedule
+from chaos.schedule import CAMPAIGN, NETWORK, Fault, FaultKind, endless, given, schedule
 from chaos.table import Episode, show
 from chaos.warmth import warm_up
 from rich.console import Console
@@ -55,6 +55,11 @@ class Order:
     exactly: tuple[FaultKind, ...] | None = None  # these faults and no others
     calm_seconds: float = 10.0  # under load before the first fault
     settle_seconds: float = 120.0  # for everything that was sent to be decided at the end
+
+    @property
+    def proxied(self) -> bool:
+        """Whether there is anything for a proxy to do; it takes a part of a core."""
+        return not set(NETWORK).isdisjoint(self.kinds if self.exactly is None else self.exactly)
 
     @property
     def lasts(self) -> float:
@@ -89,7 +94,14 @@ class Outcome:
 async def run(order: Order, home: Path) -> Outcome:
     """Run it below `home`, where the history and all logs stay."""
     acks = home / "sent.jsonl"
-    async with Estate(home, workers=order.workers, partitions=order.partitions, mutant=order.mutant) as estate:
+    async with Estate(
+        home,
+        workers=order.workers,
+        partitions=order.partitions,
+        mutant=order.mutant,
+        proxied=order.proxied,
+        seed=order.seed,
+    ) as estate:
         with Listener(estate.settings) as listener, History(home / "faults.jsonl") as history:
             async with _sending(order, estate, acks) as sender:
                 calm_from = time.time()
@@ -121,7 +133,7 @@ async def run(order: Order, home: Path) -> Outcome:
 
 
 @asynccontextmanager
-async def _sending(order: Order, estate: Estate, acks: Path):
+async def _sending(order: Order, estate: Estate, acks: Path) -> AsyncIterator[Process]:
     command = (
         "--history",
         str(acks),

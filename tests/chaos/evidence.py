@@ -125,7 +125,7 @@ def _learnt(settings: Settings, evidence: Evidence, before: Learner) -> None:
     evidence.labels_in_histories = sum(
         sum(orjson.loads(value)["labelled"])
         for acceptor, value in histories.items()
-        if value is not None and acceptor.decode() not in before.merchants
+        if value is not None and (acceptor or b"").decode() not in before.merchants
     )
 
 

@@ -3,14 +3,27 @@
 import asyncio
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 
 import psutil
 from chaos.estate import Estate, Part
+from chaos.proxy import Bandwidth, BlackHole, Direction, Down, Latency, ResetPeer, Slicer
+from chaos.proxy import Fault as LineFault
 from chaos.schedule import Fault, FaultKind
 
 PRESENT_SECONDS = 30.0  # a victim that is just being restarted is waited for
 STORM_SECONDS = 0.7
+
+ON_THE_LINE: Mapping[FaultKind, tuple[LineFault, Direction]] = {
+    FaultKind.NET_LATENCY: (Latency(ms=200, jitter_ms=50), Direction.BOTH),
+    FaultKind.NET_BANDWIDTH: (Bandwidth(rate_kb=100), Direction.BOTH),
+    FaultKind.NET_SLICES: (Slicer(average_size=64, size_variation=32, delay_us=100), Direction.BOTH),
+    FaultKind.NET_BLACK_HOLE: (BlackHole(), Direction.BOTH),
+    FaultKind.NET_ONE_WAY: (BlackHole(), Direction.DOWNSTREAM),
+    FaultKind.NET_RESET: (ResetPeer(timeout_ms=50), Direction.DOWNSTREAM),
+    FaultKind.NET_DOWN: (Down(), Direction.BOTH),
+}
 
 
 async def inject(estate: Estate, fault: Fault) -> float:
@@ -33,6 +46,8 @@ async def inject(estate: Estate, fault: Fault) -> float:
             return await _broker_away(estate, fault.seconds)
         case FaultKind.STOP_BROKER:
             return await _broker_stopped(estate, fault.seconds)
+        case _:
+            return await _network(estate, fault)
 
 
 async def _process(part: Part) -> psutil.Process:
@@ -104,8 +119,16 @@ async def _broker_away(estate: Estate, seconds: float) -> float:
     gone = time.time()
     await asyncio.sleep(seconds)
     back = time.time() if seconds else gone  # of an outage counts from the start of what comes back
-    await asyncio.to_thread(estate.broker.start)
+    await estate.start_broker()
     return back
+
+
+async def _network(estate: Estate, fault: Fault) -> float:
+    """Between all clients and the broker."""
+    what, direction = ON_THE_LINE[fault.kind]
+    with estate.proxy.fault(what, direction=direction):
+        await asyncio.sleep(fault.seconds)
+    return time.time()
 
 
 async def _broker_stopped(estate: Estate, seconds: float) -> float:

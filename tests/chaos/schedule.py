@@ -19,6 +19,13 @@ class FaultKind(StrEnum):
     BROKER_OUTAGE = "broker away"
     LEAVE_WORKER = "kill -9 worker, stays dead"
     REBALANCE_STORM = "rebalance storm"
+    NET_LATENCY = "network: 200 ms each way"
+    NET_BANDWIDTH = "network: 100 KB a second"
+    NET_SLICES = "network: slices of 64 bytes"
+    NET_BLACK_HOLE = "network: black hole"
+    NET_ONE_WAY = "network: no answers"
+    NET_RESET = "network: resets"
+    NET_DOWN = "network: refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +39,8 @@ class Fault:
     calm_seconds: float  # before it
 
 
+NETWORK = tuple(kind for kind in FaultKind if kind.name.startswith("NET_"))
+
 # Shortest and longest, in seconds. Zombies sleep beyond the session timeout of 6 s, so that others take over.
 DURATIONS: Mapping[FaultKind, tuple[float, float]] = {
     FaultKind.ZOMBIE_WORKER: (7.0, 12.0),
@@ -39,6 +48,7 @@ DURATIONS: Mapping[FaultKind, tuple[float, float]] = {
     FaultKind.BROKER_OUTAGE: (5.0, 60.0),
     FaultKind.LEAVE_WORKER: (15.0, 20.0),
     FaultKind.REBALANCE_STORM: (5.0, 8.0),
+    **dict.fromkeys(NETWORK, (1.0, 8.0)),
 }
 CALM_SECONDS = (0.5, 4.0)
 
@@ -54,6 +64,7 @@ CAMPAIGN: Mapping[FaultKind, int] = {
     FaultKind.STOP_BROKER: 20,
     FaultKind.LEAVE_WORKER: 10,
     FaultKind.REBALANCE_STORM: 10,
+    **dict.fromkeys(NETWORK, 20),
 }
 
 

@@ -24,7 +24,7 @@ class Episode:
 
 def rows(episodes: Sequence[Episode], calm: Sequence[float]) -> list[tuple[str, ...]]:
     """A row for each kind of fault, and one for the calm before the first."""
-    said = [("none", "", "", "", "", _ages(calm))]
+    said: list[tuple[str, ...]] = [("none", "", "", "", "", _ages(calm))]
     for kind in FaultKind:
         those = [each for each in episodes if each.kind is kind]
         if not those:
