@@ -13,6 +13,7 @@ from typing import Any
 import faust
 import structlog
 from aiokafka import TopicPartition
+from faust.tables import TableManager
 
 from rules.breaker import Breaker
 from rules.ruleset import parse_ruleset
@@ -37,6 +38,15 @@ from streams.settings import BrokerSettings, Settings, load_settings
 log = structlog.get_logger()
 
 BROADCAST = (Topic.MODELS, Topic.MERCHANT_RISK, Topic.RULES, Topic.CONTROL)
+
+
+class NoTables(TableManager):
+    """Faust's, without the second for which it waits for tables that come late: there are none."""
+
+    async def on_start(self) -> None:
+        """Let the consumer start."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class Worker(faust.Service):
@@ -136,6 +146,7 @@ def build_app(settings: Settings, instance: str) -> faust.App:
         topic_disable_leader=True,
         topic_allow_declare=False,
         table_standby_replicas=0,
+        TableManager=NoTables,
         broker_session_timeout=10.0,
         broker_heartbeat_interval=1.0,
         datadir=tempfile.gettempdir(),  # nothing is kept there: no Faust tables

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 Offsets = dict["TopicPartition", int]
 
 POLL_MS = 200
+LOOK_MS = 20  # behind the last record of a stretch there may be markers only, and no poll ends for them
 MOST_RECORDS = 1_000  # at a time: the loop stays free for others
 
 
@@ -56,7 +57,7 @@ async def stretch(consumer: "AIOKafkaConsumer", starts: Offsets, ends: Offsets) 
         return
     begin_at(consumer, {each: starts[each] for each in waiting})
     while waiting:
-        for partition, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)).items():
+        for partition, records in (await consumer.getmany(timeout_ms=LOOK_MS, max_records=MOST_RECORDS)).items():
             if partition in waiting:
                 yield [record for record in records if record.offset < ends[partition]]
         # By position, not by record: the last places of a stretch may be transaction markers.

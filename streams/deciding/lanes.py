@@ -101,12 +101,14 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _open(self, partitions: list[TopicPartition]) -> None:
         began = time.monotonic()
-        producers = await asyncio.gather(*(fenced_producer(self._settings, each.partition) for each in partitions))
-        committed = await asyncio.gather(*map(self._consumer.committed, partitions))
         numbers = [each.partition for each in partitions]
+        producers, _ = await asyncio.gather(
+            asyncio.gather(*(fenced_producer(self._settings, number) for number in numbers)),
+            self._follow_cards(numbers),
+        )
+        committed = await asyncio.gather(*map(self._consumer.committed, partitions))
         profiles = name_of(Topic.PROFILES, self._settings.topics)
         stores = await restore(self._settings.broker, profiles, numbers) if numbers else {}
-        await self._follow_cards(numbers)
         self._intake = Intake(self._consumer, partitions)
         for partition, producer, offset in zip(partitions, producers, committed, strict=True):
             if offset is None:
