@@ -22,8 +22,8 @@ test: $(STAMP) ## All tests, those on a real Kafka included
 bench: $(STAMP) ## Measure the age at decision at 1,000 transactions a second
 	$(BIN)/python -m bench.age
 
-chaos: $(STAMP) ## Ten minutes of faults under load, and a judgement; SEED=n repeats a run
-	cd tests && ../$(BIN)/python -m chaos.campaign --seconds $(or $(SECONDS),480) $(if $(SEED),--seed $(SEED))
+chaos: $(STAMP) ## Ten minutes of faults under load, and a judgement; SEED=n repeats a run, FOR=60 is shorter
+	cd tests && ../$(BIN)/python -m chaos.campaign --seconds $(or $(FOR),480) $(if $(SEED),--seed $(SEED))
 
 chaos-long: $(STAMP) ## The whole campaign of faults; hours
 	cd tests && ../$(BIN)/python -m chaos.campaign --everything --rate 1000 $(if $(SEED),--seed $(SEED))

@@ -1,0 +1,62 @@
+"""What the hot path relies on within Faust and aiokafka, beyond what they promise: a new version must be read again.
+
+Each function is named with the reason why it matters and the fingerprint of its source. One that changed fails here:
+read what is new, run `make chaos`, and put the new fingerprint in.
+"""
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any
+
+import pytest
+from aiokafka.consumer.fetcher import Fetcher, FetchResult
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
+from aiokafka.producer.producer import AIOKafkaProducer
+from aiokafka.producer.sender import Sender
+from aiokafka.producer.transaction_manager import TransactionManager
+from faust.agents.agent import Agent
+from faust.channels import Channel
+from faust.streams import Stream
+from faust.tables.manager import TableManager
+
+RELIED_ON: list[tuple[Callable[..., Any], str, str]] = [
+    (Fetcher._get_actions_per_node, "the intake: no fetch while a partition of the last answer waits", "b5dfda0c46e2"),
+    (
+        Fetcher.fetched_records,
+        "the intake: what is fetched is given out in order",
+        "682c38545099",
+    ),
+    (FetchResult.getall, "seeking: what was fetched for another position is dropped", "775b7b9ceb3a"),
+    (RangePartitionAssignor.assign, "the same partition numbers of several topics stay together", "8a855d2a56c4"),
+    (GroupCoordinator._on_join_prepare, "lanes close before a rebalance goes on", "429d63ed61a4"),
+    (BatchBuilder.append, "a record that does not fit gives None, except a batch's first", "2c6106152482"),
+    (MessageAccumulator.add_batch, "a batch is sent as it is, to the partition that is named", "b80b4477952a"),
+    (AIOKafkaProducer.send_batch, "a batch is added to the open transaction", "a0fa3942a06a"),
+    (
+        AIOKafkaProducer.send_offsets_to_transaction,
+        "offsets join the open transaction",
+        "49a76c28271f",
+    ),
+    (AIOKafkaProducer.commit_transaction, "a commit waits for all that was sent", "d11a226d42ff"),
+    (AIOKafkaProducer.start, "starting a producer fences its predecessor before it returns", "92373cc3ad22"),
+    (Sender._maybe_do_transactional_request, "nothing of a transaction is sent after its end", "25c395a6c2a0"),
+    (TransactionManager.add_offsets_to_txn, "offsets of one transaction are not lost to the next", "4c4642a0d3e9"),
+    (Agent._execute_actor, "the deciding agent's stream is one", "f2a8407b38b0"),
+    (Channel.put, "an item put is an item in the channel", "f5c9a9b7e4f8"),
+    (Stream._c_aiter, "items of another generation are dropped", "7df637a52306"),
+    (TableManager.on_start, "the worker's own leaves out its one second and nothing else", "be2de4f72f5a"),
+]
+
+
+def fingerprint(function: Callable[..., Any]) -> str:
+    """Of its source, whatever its indentation."""
+    return blake2b(textwrap.dedent(inspect.getsource(function)).encode(), digest_size=6).hexdigest()
+
+
+@pytest.mark.parametrize(("function", "why", "known"), RELIED_ON, ids=lambda each: getattr(each, "__qualname__", ""))
+def test_what_the_hot_path_relies_on_is_as_it_was_read(function: Callable[..., Any], why: str, known: str) -> None:
+    assert fingerprint(function) == known, f"{function.__qualname__} changed; it matters because: {why}"
