@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import DEVNULL, Process
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -28,18 +28,16 @@ from rich.console import Console
 from rich.table import Table
 
 from models.simulator.policy import TrafficPolicy
-from models.simulator.traffic import traffic
-from models.warm_up import Payment, WarmUp
 from streams.broker.clients import reader
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.reading import begin_at, partitions_of
 from streams.broker.topic_admin import create_topics
 from streams.broker.topics import DECISIONS
 from streams.operating.installation import Plan, running
-from streams.operating.warming import hand_over
+from streams.operating.warming import hand_over, learnt_from_simulation
 from streams.settings import Settings, load_settings
 
-WARM_UP_PAYMENTS = 40_000
+WARM_UP_PAYMENTS = 40_000  # a model of ordinary size, so that the scorer has its usual work
 POLL_MS = 20
 
 
@@ -81,7 +79,7 @@ def main(
 
 
 async def _measure(home: Path, rate: float, partitions: int, settle: float, seconds: float) -> Ages:
-    warm_up = await asyncio.to_thread(_learnt)
+    warm_up = await asyncio.to_thread(learnt_from_simulation, TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
     async with EmbeddedKafka(home / "kafka") as broker:
         environment = dict(os.environ) | {
             "HOLDFAST_BROKER": broker.bootstrap,
@@ -110,28 +108,6 @@ async def _measure(home: Path, rate: float, partitions: int, settle: float, seco
         machine=platform.processor() or platform.machine(),
         cores=os.cpu_count() or 0,
     )
-
-
-def _learnt() -> WarmUp:
-    """A model of ordinary size, so that the scorer has its usual work."""
-    warm_up = WarmUp()
-    policy = replace(TrafficPolicy(), seed=99)
-    for simulated, _ in zip(traffic(policy), range(WARM_UP_PAYMENTS), strict=False):
-        paid = simulated.transaction
-        warm_up.live(
-            Payment(
-                at=paid.event_time.timestamp(),
-                transaction_id=paid.transaction_id,
-                card=paid.pan_token,
-                acceptor=paid.acceptor,
-                amount_minor=paid.amount_minor,
-                currency=paid.currency,
-                is_fraud=simulated.is_fraud,
-            ),
-            score=False,
-        )
-    warm_up.settle()
-    return warm_up
 
 
 async def _send(environment: dict[str, str], rate: float, seconds: float) -> Process:

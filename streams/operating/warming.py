@@ -2,17 +2,41 @@
 
 import asyncio
 from datetime import UTC, datetime
+from itertools import islice
 
 from aiokafka.partitioner import DefaultPartitioner
 
 from models.profile import pack
-from models.warm_up import WarmUp
+from models.simulator.policy import TrafficPolicy
+from models.simulator.traffic import traffic
+from models.warm_up import Payment, WarmUp
 from streams.broker.clients import sender
 from streams.broker.topics import Topic, name_of
 from streams.learning.publisher import Publisher
 from streams.settings import Settings
 
 IN_FLIGHT = 1000
+
+
+def learnt_from_simulation(policy: TrafficPolicy, payments: int) -> WarmUp:
+    """Learn so many simulated payments, each with its label."""
+    warm_up = WarmUp()
+    for simulated in islice(traffic(policy), payments):
+        paid = simulated.transaction
+        warm_up.live(
+            Payment(
+                at=paid.event_time.timestamp(),
+                transaction_id=paid.transaction_id,
+                card=paid.pan_token,
+                acceptor=paid.acceptor,
+                amount_minor=paid.amount_minor,
+                currency=paid.currency,
+                is_fraud=simulated.is_fraud,
+            ),
+            score=False,
+        )
+    warm_up.settle()
+    return warm_up
 
 
 async def hand_over(settings: Settings, warm_up: WarmUp, *, now: float) -> str:

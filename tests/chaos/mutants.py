@@ -27,6 +27,7 @@ class Mutant:
     breaks: str
     promises: frozenset[str]
     faults: tuple[FaultKind, ...] = ()
+    twice: float = 0.05  # share of payments that the producer repeats
     apply: Callable[[], None]
 
 
@@ -42,37 +43,31 @@ def _transaction_id_of_its_own() -> None:
 
 
 def _offset_before_fence() -> None:
-    """The committed offset is read first and the predecessor fenced some seconds later."""
-    from aiokafka import AIOKafkaConsumer
+    """The committed offset is read first and the predecessor fenced some seconds later.
 
-    from streams.deciding import lane, lanes
+    Alone this breaks nothing that can be seen: the ring of the card, restored after the fence, knows what the
+    predecessor decided meanwhile. So the ring is taken away too, and no payment is repeated.
+    """
+    _repeats_unknown()
+    from streams.deciding import lanes
 
-    read: dict[int, Any] = {}
-    real_open, real_producer = lanes.Lanes._open, lane.fenced_producer
+    real = lanes.Lanes._open
 
     async def open_late(self: Any, partitions: list[Any]) -> None:
         offsets = await asyncio.gather(*map(self._consumer.committed, partitions))
-        read.update(zip((each.partition for each in partitions), offsets, strict=True))
+        read = dict(zip(partitions, offsets, strict=True))
         await asyncio.sleep(WINDOW_SECONDS)
-        await real_open(self, partitions)
 
-    async def stale(self: Any, partition: Any) -> Any:
-        return read[partition.partition]
+        async def stale(partition: Any) -> Any:
+            return read[partition]
 
-    async def producer(settings: Any, partition: int) -> Any:
-        made = await real_producer(settings, partition)
-        AIOKafkaConsumer.committed = stale  # what was read before is used now
-        return made
+        self._consumer.committed = stale
+        try:
+            await real(self, partitions)
+        finally:
+            del self._consumer.committed
 
-    real_committed = AIOKafkaConsumer.committed
-
-    async def open_and_forget(self: Any, partitions: list[Any]) -> None:
-        AIOKafkaConsumer.committed = real_committed
-        await open_late(self, partitions)
-        AIOKafkaConsumer.committed = real_committed
-
-    lanes.fenced_producer = producer
-    lanes.Lanes._open = open_and_forget
+    lanes.Lanes._open = open_late
 
 
 def _offsets_never_committed() -> None:
@@ -250,8 +245,10 @@ LOST, TWICE, ITSELF = "nothing is lost", "nothing ends twice", "decisions are ab
 ORDER, PROFILES, ALERTS = "order of a card", "profiles are exact", "alerts open and resolve once"
 
 
-def _mutant(breaks: str, apply: Callable[[], None], *promises: str, faults: tuple[FaultKind, ...] = ()) -> Mutant:
-    return Mutant(breaks=breaks, promises=frozenset(promises), faults=faults, apply=apply)
+def _mutant(
+    breaks: str, apply: Callable[[], None], *promises: str, faults: tuple[FaultKind, ...] = (), twice: float = 0.05
+) -> Mutant:
+    return Mutant(breaks=breaks, promises=frozenset(promises), faults=faults, apply=apply, twice=twice)
 
 
 KILLS = (KILL, KILL, KILL)
@@ -259,7 +256,7 @@ KILLS = (KILL, KILL, KILL)
 MUTANTS: Mapping[str, Mutant] = {
     "no-fencing": _mutant("no fencing", _transaction_id_of_its_own, TWICE, PROFILES, faults=(ZOMBIE, ZOMBIE, ZOMBIE)),
     "offset-before-fence": _mutant(
-        "offset read before fencing", _offset_before_fence, TWICE, PROFILES, faults=(ZOMBIE, ZOMBIE, ZOMBIE)
+        "offset read before fencing", _offset_before_fence, TWICE, faults=(ZOMBIE, ZOMBIE, ZOMBIE), twice=0.0
     ),
     "no-offsets": _mutant("offsets never committed", _offsets_never_committed, TWICE, PROFILES, faults=KILLS),
     "offsets-first": _mutant("offsets before decisions", _offsets_first, LOST, faults=KILLS),

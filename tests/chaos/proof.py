@@ -45,18 +45,18 @@ def main(
     raise typer.Exit(1 if wrong else 0)
 
 
-def _run(seed: int, rate: float, mutant: str | None, faults: tuple[FaultKind, ...]) -> Outcome:
+def _run(seed: int, rate: float, name: str | None, faults: tuple[FaultKind, ...]) -> Outcome:
     order = Order(
         seed=seed,
         seconds=SECONDS,
         rate=rate,
-        twice=0.05,
+        twice=MUTANTS[name].twice if name else 0.05,
         workers=2,
         partitions=4,
-        mutant=mutant,
+        mutant=name,
         exactly=faults,
         calm_seconds=6.0,
-        settle_seconds=10.0 if mutant else 60.0,
+        settle_seconds=10.0 if name else 60.0,
     )
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="holdfast-proof-") as scratch:

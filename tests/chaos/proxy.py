@@ -39,8 +39,7 @@ class FaultProxy:
     kernel's socket buffers come on top. Beyond that the sender waits. A half-close is passed on, a reset too.
 
     The port is open for clients from the beginning of the block to its end, whether the target is there or not:
-    if it is not, connections are reset. At the end everything is closed. All calls belong to the block's loop;
-    `chaos.threaded_proxy` is for code without one.
+    if it is not, connections are reset. At the end everything is closed. All calls belong to the block's loop.
     """
 
     def __init__(self, target_port: int | None = None, *, rng: random.Random) -> None:

@@ -3,17 +3,14 @@
 import asyncio
 import random
 import socket
-import threading
-import time
 from contextlib import suppress
 
 import psutil
 import pytest
 from chaos.proxy import Bandwidth, Direction, Down, FaultProxy, Latency, ResetPeer, Slicer
-from chaos.threaded_proxy import ThreadedProxy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.proxied import PATIENCE_SECONDS, connected, deaf, echoed, proxied, until
+from support.proxied import connected, deaf, echoed, proxied, until
 
 SMALL_FAULTS = st.one_of(
     st.builds(Latency, st.just(3), st.floats(0, 3)),
@@ -242,37 +239,3 @@ async def test_toxicity_hits_some_connections_and_the_same_with_the_same_seed():
     assert await hit(seed=7, toxicity=0.5) == first
     assert await hit(seed=8, toxicity=0.5) != first
     assert sum(await hit(seed=7, toxicity=0.0)) == 0
-
-
-# From code without a loop
-
-
-def test_a_proxy_in_a_thread_does_the_same():
-    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadedProxy(rng=random.Random(1)) as proxy:
-        threading.Thread(target=greet_all, args=(listener, 2), daemon=True).start()
-        proxy.lead_to(listener.getsockname()[1])
-
-        with socket.create_connection(("127.0.0.1", proxy.port), PATIENCE_SECONDS) as client:
-            assert client.recv(100) == b"hello"
-        with proxy.fault(Down()), pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", proxy.port), PATIENCE_SECONDS)
-        with (
-            proxy.fault(Latency(300), direction=Direction.DOWNSTREAM),
-            socket.create_connection(("127.0.0.1", proxy.port), PATIENCE_SECONDS) as client,
-        ):
-            started = time.monotonic()
-            assert client.recv(100) == b"hello"
-            assert time.monotonic() - started >= 0.25
-        port = proxy.port
-
-    assert not [thread for thread in threading.enumerate() if thread.name == "fault-proxy"]
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS)
-
-
-def greet_all(listener, count):
-    for _ in range(count):
-        client, _ = listener.accept()
-        with client:
-            client.sendall(b"hello")
-            client.recv(1)
