@@ -120,7 +120,7 @@ def _outside_the_transaction(kind: str) -> Callable[[], None]:
                     topic, key=each.key, value=each.value, headers=each.headers, partition=self.state.partition
                 )
             await plain["producer"].flush()
-            await asyncio.sleep(0.03)  # the moment between the two writes
+            await asyncio.sleep(0.1)  # the moment between the two writes, held open
             return []
 
         lane.Lane._send = send
