@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help demo test bench chaos chaos-long prove lint types lock clean
 
 help: ## Say what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## Show on this machine what happens when the model fails: a minute and a half
 	$(BIN)/holdfast demo

@@ -50,7 +50,7 @@ class NoTables(TableManager):
 
 
 class Worker(faust.Service):
-    """Starts the parts in order: knowledge first, then the scorer, then partitions. Stops them the other way round."""
+    """Starts the parts in order: alerts and scorer, then knowledge, then partitions. Stops them the other way round."""
 
     def __init__(self, app: faust.App, settings: Settings, instance: str) -> None:
         super().__init__()
