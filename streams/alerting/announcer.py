@@ -93,17 +93,13 @@ class Announcer:
     async def _adopt(self) -> None:
         """Find in the topic what the last process of this name opened and did not resolve: it was killed."""
         latest: dict[str, Alert] = {}
-        consumer = reader(self._settings.broker)
-        await consumer.start()
-        try:
+        async with reader(self._settings.broker) as consumer:
             async for records in whole(consumer, partitions_of(self._settings, [Topic.ALERTS])):
                 for record in records:
                     with contextlib.suppress(MalformedRecord):
                         event = read_alert(record.value)
                         if event.source == self._told_source:
                             latest[event.data.dedup_key] = event.data
-        finally:
-            await consumer.stop()
         now = self._clock()
         for alert in latest.values():
             if self._incidents.adopt(alert, now):

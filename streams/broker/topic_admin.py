@@ -76,13 +76,8 @@ def _refused(answer: Any) -> list[tuple[str, int, str | None]]:
 
 async def _until_led(settings: Settings, topics: list[Topic]) -> None:
     """Wait until the leader of each partition says that it is: what is sent before is refused, with a warning each."""
-    consumer = reader(settings.broker, retry_backoff_ms=50)
-    await consumer.start()
-    try:
-        async with asyncio.timeout(LEADERS_SECONDS):
-            await consumer.end_offsets(partitions_of(settings, topics))
-    finally:
-        await consumer.stop()
+    async with reader(settings.broker, retry_backoff_ms=50) as consumer, asyncio.timeout(LEADERS_SECONDS):
+        await consumer.end_offsets(partitions_of(settings, topics))
 
 
 def _lines(findings: list[Finding]) -> str:

@@ -67,12 +67,8 @@ class ProfileStore:
 async def restore(settings: BrokerSettings, topic: str, partitions: list[int]) -> dict[int, ProfileStore]:
     """Read the changelog of `partitions` to its committed end. Fence the former owner first: its last batch counts."""
     stores = {partition: ProfileStore() for partition in partitions}
-    consumer = reader(settings, max_partition_fetch_bytes=4 << 20)
-    await consumer.start()
-    try:
+    async with reader(settings, max_partition_fetch_bytes=4 << 20) as consumer:
         async for records in whole(consumer, [TopicPartition(topic, partition) for partition in partitions]):
             for record in records:
                 stores[record.partition].restored(record.key, record.value)
-    finally:
-        await consumer.stop()
     return stores

@@ -62,13 +62,9 @@ async def recall(settings: Settings) -> Memory:
         Topic.CARD_FEEDBACK: memory.take_card,
     }
     by_name = {name_of(topic, settings.topics): take for topic, take in takes.items()}
-    consumer = reader(settings.broker, max_partition_fetch_bytes=8 << 20)
-    await consumer.start()
-    try:
+    async with reader(settings.broker, max_partition_fetch_bytes=8 << 20) as consumer:
         async for records in whole(consumer, partitions_of(settings, takes)):
             for record in records:
                 if record.key is not None:
                     by_name[record.topic](record.key, record.value)
-    finally:
-        await consumer.stop()
     return memory

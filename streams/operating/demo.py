@@ -14,6 +14,7 @@ import orjson
 import typer
 
 from streams.operating.durations import seconds_of
+from streams.operating.interruption import INTERRUPTED, cancelled_by_signals
 from streams.settings import ENVIRONMENT_PREFIX
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 FAILED = 1
-INTERRUPTED = 130  # as shells have it for SIGINT
 CARDS = 600  # few, so that they pay often and simulated days pass in seconds: labels come days after the payment
 HEAP_MB = 512
 DRAIN_SECONDS = 20.0
@@ -93,7 +93,6 @@ async def _run(home: Path, rate: float, script: "Script", seed: int, console: "C
     from streams.operating.demo_facts import Facts
     from streams.operating.demo_summary import Result
     from streams.operating.installation import Plan, running
-    from streams.operating.interruption import cancelled_by_signals
     from streams.operating.observer import observe
     from streams.operating.simulating import simulate
 

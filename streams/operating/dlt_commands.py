@@ -11,6 +11,7 @@ import typer
 from models.dead_letter import DeadLetterReason
 from streams.operating.context import settings_of
 from streams.operating.durations import seconds_of
+from streams.operating.interruption import INTERRUPTED, cancelled_by_signals
 from streams.settings import Settings
 from streams.wire.letter_replay import LetterPlace
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from streams.operating.letters import Choice, Letter, Marks
 
 NOT_DONE = 1
-INTERRUPTED = 130
 
 app = typer.Typer(help="Dead letters: look at them, send them again, delete them.", no_args_is_help=True)
 
@@ -189,7 +189,6 @@ async def _newest(settings: Settings, choice: "Choice", count: int) -> tuple[lis
 
 
 async def _replayed(settings: Settings, choice: "Choice", *, again: bool, dry_run: bool) -> "LettersReplayed":
-    from streams.operating.interruption import cancelled_by_signals
     from streams.operating.letter_replay import replay_letters
 
     with cancelled_by_signals():  # an open transaction is ended, or payments behind it would wait

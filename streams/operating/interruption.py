@@ -5,6 +5,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+INTERRUPTED = 130  # exit code, as shells have it for SIGINT
+
 
 @contextmanager
 def cancelled_by_signals() -> Iterator[None]:

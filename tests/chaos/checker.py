@@ -15,6 +15,7 @@ from chaos.evidence import Ending, Evidence, Place
 from models.fingerprint import id_hash
 from models.merchant_history import HISTORY_DAYS
 from models.profile import Profile, pack
+from models.transaction import Transaction
 from streams.wire.codec import content_fingerprint
 
 MOST_SENTENCES = 10
@@ -130,12 +131,16 @@ def recomputed(evidence: Evidence) -> dict[tuple[int, bytes], bytes | None]:
         decisions = [each for each in evidence.endings.get(place, ()) if each.transaction_id is not None]
         if not decisions or record.transaction is None or record.key is None:
             continue
-        transaction, profile = record.transaction, profiles[place[0], record.key]
-        at, amount = transaction.event_time.timestamp(), transaction.amount_minor
-        profile.observe(at, amount, id_hash(transaction.transaction_id), content_fingerprint(transaction))
-        if decisions[0].approved_in_stead:
-            profile.note_stand_in(at, amount)
+        follow(profiles[place[0], record.key], record.transaction, approved_in_stead=decisions[0].approved_in_stead)
     return {card: pack(profile) for card, profile in profiles.items()}
+
+
+def follow(profile: Profile, transaction: Transaction, *, approved_in_stead: bool) -> None:
+    """Take a decided payment into its card's profile, as a worker must have done."""
+    at, amount = transaction.event_time.timestamp(), transaction.amount_minor
+    profile.observe(at, amount, id_hash(transaction.transaction_id), content_fingerprint(transaction))
+    if approved_in_stead:
+        profile.note_stand_in(at, amount)
 
 
 def nothing_open(evidence: Evidence, _: list[Acknowledged]) -> Iterator[str]:

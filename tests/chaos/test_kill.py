@@ -19,6 +19,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
+from chaos.checker import follow
 from confluent_kafka import Message
 from support.outside import PATIENCE_SECONDS, Outside, outside_of
 from support.processes import environment_of, running_worker
@@ -26,18 +27,16 @@ from support.scorers import scorers_of
 from support.trained import champion_record, trained
 from support.wire_samples import a_decision
 
-from models.fingerprint import id_hash
 from models.profile import Profile, pack
 from models.simulator.policy import TrafficPolicy
-from models.transaction import Transaction
-from rules.decision import Decision, InputPosition, Outcome
+from rules.decision import InputPosition, Outcome
 from streams.broker.topics import DECISIONS, Topic
 from streams.deciding.lane import fenced_producer
 from streams.operating.auditing import audit_topics
 from streams.operating.restarts import RestartPolicy
 from streams.operating.simulating import simulate
 from streams.operating.supervisor import Child, Kept, State, Supervisor
-from streams.wire.codec import content_fingerprint, read_decision, read_transaction, write_decision
+from streams.wire.codec import read_decision, read_transaction, write_decision
 from streams.wire.snapshot_record import CHAMPION
 
 pytestmark = pytest.mark.chaos
@@ -166,15 +165,9 @@ def recomputed(outside: Outside, decisions: list[Message]) -> dict[tuple[int, by
         decision = by_place.get((message.partition(), message.offset()))
         if decision is not None:
             transaction = read_transaction(message.key(), message.value(), message.timestamp()[1] / 1000)
-            follow(profiles[message.partition(), message.key()], transaction, decision)
+            in_stead = decision.outcome is Outcome.APPROVE and decision.fallback_reason is not None
+            follow(profiles[message.partition(), message.key()], transaction, approved_in_stead=in_stead)
     return {place: pack(profile) for place, profile in profiles.items()}
-
-
-def follow(profile: Profile, transaction: Transaction, decision: Decision) -> None:
-    at, amount = transaction.event_time.timestamp(), transaction.amount_minor
-    profile.observe(at, amount, id_hash(transaction.transaction_id), content_fingerprint(transaction))
-    if decision.outcome is Outcome.APPROVE and decision.fallback_reason is not None:
-        profile.note_stand_in(at, amount)
 
 
 # A predecessor that does not know that it was replaced
