@@ -30,6 +30,7 @@ from streams.deciding.lanes import Lanes
 from streams.deciding.scorer_link import ScorerLink
 from streams.deciding.scoring import Scoring
 from streams.deciding.watch import LaneWatch
+from streams.faust_ending import DecidingApp, Process
 from streams.logs import configure_logs
 from streams.metrics import WorkerMetrics, expose
 from streams.ready_signal import tell_ready
@@ -132,13 +133,13 @@ class Worker(faust.Service):
             tell_ready(self._instance)
 
 
-def build_app(settings: Settings, instance: str) -> faust.App:
+def build_app(settings: Settings, instance: str) -> DecidingApp:
     """The Faust app of one worker process.
 
     Its id is new at each process start: Faust's own group then never rebalances (its streams drop channel items while
     it does) and never waits for its own dead member.
     """
-    app = faust.App(
+    app = DecidingApp(
         f"{settings.app}-{settings.topics.prefix}{instance}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
         broker=f"kafka://{settings.broker.bootstrap_servers.replace(',', ';')}",
         broker_credentials=_credentials(settings.broker),
@@ -147,6 +148,7 @@ def build_app(settings: Settings, instance: str) -> faust.App:
         topic_allow_declare=False,
         table_standby_replicas=0,
         TableManager=NoTables,
+        Worker=Process,
         broker_session_timeout=10.0,
         broker_heartbeat_interval=1.0,
         datadir=tempfile.gettempdir(),  # nothing is kept there: no Faust tables
@@ -158,7 +160,7 @@ def build_app(settings: Settings, instance: str) -> faust.App:
         async for _ in stream:
             pass
 
-    app.service(Worker(app, settings, instance))
+    app.first_to_stop = app.service(Worker(app, settings, instance))
     return app
 
 

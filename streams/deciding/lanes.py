@@ -55,7 +55,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._intake: Intake | None = None
         self._opening: asyncio.Task[None] | None = None
         self._feedback: Follower | None = None
-        self._consumer: AIOKafkaConsumer  # made in start: it needs the running loop
+        self._consumer: AIOKafkaConsumer = None  # made in start: it needs the running loop
 
     async def start(self) -> None:
         """Join the group; partitions follow by themselves."""
@@ -83,7 +83,8 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
     async def stop(self) -> None:
         """Finish the batches in hand and go. The static member keeps its place until its session ends."""
         await self._close()
-        await self._consumer.stop()
+        if self._consumer is not None:
+            await self._consumer.stop()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Open the lanes of a new assignment, in the background: no heartbeat is sent until this returns."""

@@ -31,17 +31,13 @@ def worker(
 
     mode.loop.use("uvloop")  # before Faust is imported
 
-    import faust
-
     from streams.logs import configure_logs
     from streams.worker import build_app
 
     configure_logs(instance)
     app = build_app(settings, instance)
-    process = faust.Worker(app, quiet=True, override_logging=False, loop=app.loop)
-    process.spinner = None  # it writes control characters into logs
     try:
-        process.execute_from_commandline()
+        app.Worker(quiet=True, override_logging=False, loop=app.loop).execute_from_commandline()
     except SystemExit as end:
         raise typer.Exit(EXIT_INDEFINITE if end.code else 0) from end
 

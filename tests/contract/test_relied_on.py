@@ -19,9 +19,11 @@ from aiokafka.producer.producer import AIOKafkaProducer
 from aiokafka.producer.sender import Sender
 from aiokafka.producer.transaction_manager import TransactionManager
 from faust.agents.agent import Agent
+from faust.app.base import App
 from faust.channels import Channel
 from faust.streams import Stream
 from faust.tables.manager import TableManager
+from mode.worker import Worker
 
 RELIED_ON: list[tuple[Callable[..., Any], str, str]] = [
     (Fetcher._get_actions_per_node, "the intake: no fetch while a partition of the last answer waits", "b5dfda0c46e2"),
@@ -49,6 +51,8 @@ RELIED_ON: list[tuple[Callable[..., Any], str, str]] = [
     (Channel.put, "an item put is an item in the channel", "f5c9a9b7e4f8"),
     (Stream._c_aiter, "items of another generation are dropped", "7df637a52306"),
     (TableManager.on_start, "the worker's own leaves out its one second and nothing else", "be2de4f72f5a"),
+    (App.on_stop, "nothing is stopped before it", "4726290bdec7"),
+    (Worker._shutdown_loop, "nothing but waiting is left out of the end of a process", "27e943ca1700"),
 ]
 
 

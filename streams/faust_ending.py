@@ -1,0 +1,39 @@
+"""How a worker's process ends: lanes finish what they have in hand while Faust's agent still decides, and then at once.
+
+Faust alone stops its agents first, and the batches in hand would wait for an answer that never comes; at its end it
+waits for two seconds for tasks that are nobody's, while the partitions wait for the next process.
+"""
+
+import asyncio
+from typing import Any
+
+import faust
+
+
+class DecidingApp(faust.App):  # type: ignore[misc]
+    """An app with a service that is stopped before anything else is."""
+
+    first_to_stop: faust.Service | None = None
+
+    async def on_stop(self) -> None:
+        """Stop that service, then what Faust would have stopped."""
+        try:
+            if self.first_to_stop is not None:
+                await self.first_to_stop.stop()
+        finally:
+            await super().on_stop()
+
+
+class Process(faust.Worker):  # type: ignore[misc]
+    """The process of such an app."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.spinner = None  # it writes control characters into logs
+
+    def _gather_all(self) -> None:
+        for task in asyncio.all_tasks(loop=self.loop):
+            task.cancel()
+
+    async def _sentinel_task(self) -> None:
+        """The last that the loop runs."""
