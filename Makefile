@@ -26,7 +26,7 @@ chaos: $(STAMP) ## Ten minutes of faults under load, and a judgement; SEED=n rep
 	cd tests && ../$(BIN)/python -m chaos.campaign --seconds $(or $(FOR),480) $(if $(SEED),--seed $(SEED))
 
 chaos-long: $(STAMP) ## The whole campaign of faults; hours
-	cd tests && ../$(BIN)/python -m chaos.campaign --everything --rate 1000 $(if $(SEED),--seed $(SEED))
+	cd tests && ../$(BIN)/python -m chaos.campaign --everything $(or $(RESULTS),../.holdfast/campaign.jsonl) --rate 1000 $(if $(SEED),--seed $(SEED))
 
 prove: $(STAMP) ## Break the product in every way that the checker must see, then let it be clean: half an hour
 	cd tests && ../$(BIN)/python -m chaos.proof --clean 20

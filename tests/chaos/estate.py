@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 from types import TracebackType
 from typing import Self
 
 import psutil
-from chaos.proxy import FaultProxy
+from chaos.proxy_process import FarProxy
 from chaos.warmth import warm_up
 from support.scorers import scorers_of
 
@@ -78,19 +77,20 @@ class Estate:
     workers: int = 3
     partitions: int = 6
     mutant: str | None = None  # of the workers: see chaos.mutants
-    proxied: bool = False  # a fault proxy stands between the broker and all clients
+    proxied: bool = False  # a fault proxy stands between the broker and all clients; it takes a part of a core
     seed: int = 1  # of the proxy's chance
     overrides: Mapping[str, str] = field(default_factory=dict)  # further HOLDFAST_* variables
     parts: dict[str, Part] = field(default_factory=dict)
     broker: EmbeddedKafka = field(init=False)
-    proxy: FaultProxy = field(init=False)
+    proxy: FarProxy | None = None
     settings: Settings = field(init=False)
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start_broker(self) -> None:
         """Start it, for the first time or after it was killed."""
         await asyncio.to_thread(self.broker.start)
-        self.proxy.lead_to(self.broker.port)
+        if self.proxy is not None:
+            await self.proxy.lead_to(self.broker.port)
 
     def environment(self) -> dict[str, str]:
         """What brings a process of the product to these topics."""
@@ -135,8 +135,9 @@ class Estate:
         await self._opened.aclose()
 
     async def _start(self) -> None:
-        self.proxy = await self._opened.enter_async_context(FaultProxy(rng=Random(self.seed)))
-        advertised = f"127.0.0.1:{self.proxy.port}" if self.proxied else None
+        if self.proxied:
+            self.proxy = await self._opened.enter_async_context(FarProxy(self.seed))
+        advertised = f"127.0.0.1:{self.proxy.port}" if self.proxy is not None else None
         self.broker = EmbeddedKafka(self.home / "kafka", KafkaOptions(heap_mb=768, advertised=advertised))
         self._opened.push_async_callback(asyncio.to_thread, self.broker.stop)
         await self.start_broker()

@@ -67,14 +67,18 @@ def gather(settings: Settings, before: Learner) -> Evidence:
     committed = _endings(settings, evidence)
     for message in _records(settings, Topic.PROFILES):
         evidence.profiles[message.partition(), message.key()] = message.value()
-    for message in _records(settings, Topic.ALERTS):
-        alert = read_alert(message.value()).data
-        evidence.alerts.append((alert.status.value, alert.dedup_key))
+    evidence.alerts = alerts(settings)
     _learnt(settings, evidence, before)
     everything = sum(1 for _ in _records(settings, *DECISIONS.values(), Topic.DEAD_LETTERS, level="read_uncommitted"))
     evidence.taken_back = everything - committed
     evidence.open_transactions = _open_transactions(settings)
     return evidence
+
+
+def alerts(settings: Settings) -> list[tuple[str, str]]:
+    """Status and dedup key of every alert, in order."""
+    told = (read_alert(message.value()).data for message in _records(settings, Topic.ALERTS))
+    return [(each.status.value, each.dedup_key) for each in told]
 
 
 def _transactions(settings: Settings, evidence: Evidence) -> None:

@@ -126,7 +126,8 @@ async def _broker_away(estate: Estate, seconds: float) -> float:
 async def _network(estate: Estate, fault: Fault) -> float:
     """Between all clients and the broker."""
     what, direction = ON_THE_LINE[fault.kind]
-    with estate.proxy.fault(what, direction=direction):
+    assert estate.proxy is not None, "the estate has no proxy"
+    async with estate.proxy.fault(what, direction=direction):
         await asyncio.sleep(fault.seconds)
     return time.time()
 

@@ -1,60 +1,57 @@
-"""The table of a run: what was done, how fast it was over, how old decisions got meanwhile."""
+"""The table of one run or of many: what was done, how fast it was over, how old decisions got meanwhile."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from chaos.ages import Ages, percentile, together
+from chaos.outcome import Episode, Outcome
 from chaos.schedule import FaultKind
-from rich.box import MARKDOWN
-from rich.console import Console
-from rich.table import Table
 
 HEADERS = ("fault", "times", "back, median s", "back, max s", "age p50 / p99 ms during", "age p50 / p99 ms after")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Episode:
-    """One fault and what followed it."""
-
-    kind: FaultKind
-    back_seconds: float | None  # until every partition was decided again; None: not within the patience of the run
-    during: Sequence[float]  # ages in seconds from the fault until all was back
-    after: Sequence[float]  # and in the seconds after that
-
-
-def rows(episodes: Sequence[Episode], calm: Sequence[float]) -> list[tuple[str, ...]]:
+def rows(outcomes: Sequence[Outcome]) -> list[tuple[str, ...]]:
     """A row for each kind of fault, and one for the calm before the first."""
-    said: list[tuple[str, ...]] = [("none", "", "", "", "", _ages(calm))]
+    said: list[tuple[str, ...]] = [("none", "", "", "", "", _said(together(each.calm for each in outcomes)))]
     for kind in FaultKind:
-        those = [each for each in episodes if each.kind is kind]
-        if not those:
-            continue
-        backs = [each.back_seconds for each in those if each.back_seconds is not None]
-        never = len(those) - len(backs)
-        median, longest = (f"{np.median(backs):.1f}", f"{max(backs):.1f}") if backs else ("", "")
-        said.append(
-            (
-                kind.value,
-                str(len(those)),
-                median,
-                longest + (f", {never} never" if never else ""),
-                _ages([age for each in those for age in each.during]),
-                _ages([age for each in those for age in each.after]),
-            )
-        )
+        those = [each for outcome in outcomes for each in outcome.episodes if each.kind is kind]
+        if those:
+            said.append(_row(kind, those))
     return said
 
 
-def show(episodes: Sequence[Episode], calm: Sequence[float], console: Console) -> None:
-    """Print it as Markdown."""
-    table = Table(*HEADERS, box=MARKDOWN)
-    for row in rows(episodes, calm):
-        table.add_row(*row)
-    console.print(table)
+def markdown(outcomes: Sequence[Outcome]) -> str:
+    """The table, and below it what was found of each promise."""
+    lines = [HEADERS, ("---",) * len(HEADERS), *rows(outcomes)]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{table}\n\n{_findings(outcomes)}"
 
 
-def _ages(ages: Sequence[float]) -> str:
+def _row(kind: FaultKind, those: Sequence[Episode]) -> tuple[str, ...]:
+    backs = [each.back_seconds for each in those if each.back_seconds is not None]
+    never = len(those) - len(backs)
+    median, longest = (f"{np.median(backs):.1f}", f"{max(backs):.1f}") if backs else ("", "")
+    return (
+        kind.value,
+        str(len(those)),
+        median,
+        longest + (f", {never} never" if never else ""),
+        _said(together(each.during for each in those)),
+        _said(together(each.after for each in those)),
+    )
+
+
+def _said(ages: Ages) -> str:
     if not ages:
         return "none"
-    p50, p99 = np.percentile(np.array(ages) * 1000, (50, 99))
-    return f"{p50:,.0f} / {p99:,.0f}"
+    return f"{percentile(ages, 0.5) * 1000:,.0f} / {percentile(ages, 0.99) * 1000:,.0f}"
+
+
+def _findings(outcomes: Sequence[Outcome]) -> str:
+    records = sum(each.inputs for each in outcomes)
+    taken_back = sum(each.taken_back for each in outcomes)
+    lines = ["| promise | broken |", "| --- | --- |"]
+    for promise in outcomes[0].verdict.counts if outcomes else ():
+        lines.append(f"| {promise} | {sum(each.verdict.counts[promise] for each in outcomes)} times |")
+    said = f"{records:,} records of `transactions`; {taken_back:,} records taken back by aborted transactions."
+    return "\n".join([said, "", *lines])

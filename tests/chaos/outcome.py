@@ -1,0 +1,36 @@
+"""What came of a run: said so that it can be kept, and added to that of others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from chaos.ages import Ages
+from chaos.checker import Verdict
+from chaos.schedule import FaultKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """One fault and what followed it."""
+
+    kind: FaultKind
+    back_seconds: float | None  # until every partition was decided again; None: not within the patience of the run
+    during: Ages  # from the fault until all was back
+    after: Ages  # and in the seconds after that
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Of one run."""
+
+    verdict: Verdict
+    episodes: list[Episode] = field(default_factory=list)
+    calm: Ages = field(default_factory=dict)  # before the first fault
+    inputs: int = 0  # records of `transactions`
+    endings: Mapping[str, int] = field(default_factory=dict)  # by topic
+    taken_back: int = 0  # records in aborted transactions
+    unsent: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether every promise was kept and every partition came back each time."""
+        return self.verdict.holds and not self.unsent and all(each.back_seconds is not None for each in self.episodes)

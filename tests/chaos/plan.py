@@ -1,0 +1,60 @@
+"""The whole campaign as a list of runs, each short enough to be judged and repeated by itself. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from chaos.schedule import CALM_SECONDS, DURATIONS, NETWORK, FaultKind
+
+LEG_SECONDS = 480.0  # a leg ends with the fault that comes after it
+BACK_SECONDS = 5.0  # what a fault takes beside its own time, roughly
+TWICE_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """A run of its own: these faults in this order, on an installation that is made for them."""
+
+    name: str
+    seed: int
+    faults: tuple[FaultKind, ...]
+    twice: float = 0.02  # share of payments sent a second time
+
+
+def legs(seed: int, counts: Mapping[FaultKind, int]) -> Sequence[Leg]:
+    """So many faults of each kind in legs; the same seed gives the same."""
+    rng = Random(seed)
+    planned: list[Leg] = []
+    for name, kinds in ROOMS.items():
+        faults = [kind for kind in kinds for _ in range(counts.get(kind, 0))]
+        rng.shuffle(faults)
+        parts = list(_cut(faults))
+        for number, part in enumerate(parts, start=1):
+            planned.append(Leg(name=f"{name} {number} of {len(parts)}", seed=rng.randrange(2**31), faults=part))
+    # Everything sent twice for five minutes, while workers die.
+    kills = (FaultKind.KILL_WORKER,) * int(TWICE_SECONDS / lasts(FaultKind.KILL_WORKER) + 1)
+    planned.append(Leg(name="everything sent twice", seed=rng.randrange(2**31), faults=kills, twice=1.0))
+    return planned
+
+
+def lasts(kind: FaultKind) -> float:
+    """Seconds that a fault takes in a leg, roughly."""
+    return sum(CALM_SECONDS) / 2 + sum(DURATIONS.get(kind, (0.0, 0.0))) / 2 + BACK_SECONDS
+
+
+def _cut(faults: Sequence[FaultKind]) -> Iterator[tuple[FaultKind, ...]]:
+    part: list[FaultKind] = []
+    for fault in faults:
+        part.append(fault)
+        if sum(map(lasts, part)) >= LEG_SECONDS:
+            yield tuple(part)
+            part = []
+    if part:
+        yield tuple(part)
+
+
+# What needs an installation of its own, by the name of the leg.
+ROOMS: Mapping[str, tuple[FaultKind, ...]] = {
+    "processes": tuple(kind for kind in FaultKind if kind not in NETWORK),
+    "network": NETWORK,
+}

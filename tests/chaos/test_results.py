@@ -1,0 +1,52 @@
+"""Results are read back as they were kept, and the table adds up those of several legs."""
+
+from pathlib import Path
+
+from chaos.ages import classed
+from chaos.checker import Verdict
+from chaos.outcome import Episode, Outcome
+from chaos.plan import Leg
+from chaos.results import keep, kept
+from chaos.schedule import FaultKind
+from chaos.table import markdown
+
+KILL = FaultKind.KILL_WORKER
+
+
+def an_outcome(back: float | None, lost: int) -> Outcome:
+    return Outcome(
+        verdict=Verdict(broken={"nothing is lost": ("a",)} if lost else {}, counts={"nothing is lost": lost}),
+        episodes=[Episode(kind=KILL, back_seconds=back, during=classed([0.1] * 95 + [2.0] * 5), after=classed([0.01]))],
+        calm=classed([0.005]),
+        inputs=1_000,
+        taken_back=3,
+    )
+
+
+def test_what_was_kept_is_read_back(tmp_path: Path) -> None:
+    file = tmp_path / "there" / "results.jsonl"
+    legs = [Leg(name=name, seed=1, faults=(KILL,)) for name in ("a", "b")]
+    outcomes = [an_outcome(1.5, 0), an_outcome(None, 2)]
+    for leg, outcome in zip(legs, outcomes, strict=True):
+        keep(file, 7, leg, 1000.0, outcome)
+
+    assert [each.outcome for each in kept(file)] == outcomes
+    assert [(each.campaign, each.leg, each.rate) for each in kept(file)] == [(7, "a", 1000.0), (7, "b", 1000.0)]
+    assert [each.holds for each in outcomes] == [True, False]
+
+
+def test_no_file_holds_nothing(tmp_path: Path) -> None:
+    assert kept(tmp_path / "none") == []
+
+
+def test_the_table_adds_up_legs() -> None:
+    said = markdown([an_outcome(1.5, 0), an_outcome(2.5, 0), an_outcome(None, 2)])
+    [row] = [line for line in said.splitlines() if line.startswith("| kill -9 worker |")]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[1:4] == ["3", "2.0", "2.5, 1 never"]
+    p50, p99 = (int(each) for each in cells[4].replace(",", "").split(" / "))
+    assert 99 <= p50 <= 101
+    assert 1980 <= p99 <= 2020
+    assert "| nothing is lost | 2 times |" in said
+    assert "3,000 records" in said
+    assert "9 records taken back" in said
