@@ -26,6 +26,7 @@ from streams.operating.auditing import audit_topics
 AFTER_SECONDS = 3.0  # how long the ages after a fault are looked at
 PATIENCE_SECONDS = 90.0  # for every partition to be decided again
 LONGEST_SECONDS = 6 * 3600.0
+AFTERWARDS = ("--rate", "50", "--seconds", "8", "--bad", "0")
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -66,7 +67,6 @@ class Order:
 
 async def run(order: Order, home: Path) -> Outcome:
     """Run it below `home`, where the history and all logs stay."""
-    acks = home / "sent.jsonl"
     async with Estate(
         home,
         workers=order.workers,
@@ -76,7 +76,8 @@ async def run(order: Order, home: Path) -> Outcome:
         seed=order.seed,
     ) as estate:
         with Listener(estate.settings) as listener, History(home / "faults.jsonl") as history:
-            async with _sending(order, estate, acks) as sender:
+            load = ("--rate", str(order.rate), "--seconds", str(order.lasts), "--twice", str(order.twice))
+            async with _sending(estate, home / "sent.jsonl", order.seed, *load) as sender:
                 calm_from = time.time()
                 await asyncio.sleep(order.calm_seconds)
                 calm = classed(listener.ages_between(calm_from + order.calm_seconds / 2, time.time()))
@@ -84,12 +85,16 @@ async def run(order: Order, home: Path) -> Outcome:
                 sender.terminate()
                 unsent = await sender.wait()
         audit = await audit_topics(estate.settings, wait_seconds=order.settle_seconds)
+        # In calm traffic incidents prove to be over: silence proves nothing.
+        async with _sending(estate, home / "sent-after.jsonl", order.seed + 1, *AFTERWARDS) as sender:
+            unsent += await sender.wait()
         await _quiet(estate)
         await asyncio.gather(*(part.stop() for part in estate.parts.values()))
         evidence = await asyncio.to_thread(gather, estate.settings, warm_up().learner)
     acknowledged = [
         Acknowledged(kind=each["kind"], place=(each["partition"], each["offset"]))
-        for each in events(acks, "ack")
+        for sent in ("sent.jsonl", "sent-after.jsonl")
+        for each in events(home / sent, "ack")
         if each["kind"] != "label"
     ]
     verdict = await asyncio.to_thread(judge, evidence, acknowledged)
@@ -116,19 +121,10 @@ async def _quiet(estate: Estate) -> None:
 
 
 @asynccontextmanager
-async def _sending(order: Order, estate: Estate, acks: Path) -> AsyncIterator[Process]:
-    command = (
-        "--history",
-        str(acks),
-        "--rate",
-        str(order.rate),
-        "--seconds",
-        str(order.lasts),
-        "--seed",
-        str(order.seed),
-    )
+async def _sending(estate: Estate, acks: Path, seed: int, *options: str) -> AsyncIterator[Process]:
     sender: Process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "chaos.sender", *command, "--twice", str(order.twice), env=estate.environment()
+        *(sys.executable, "-m", "chaos.sender", "--history", str(acks), "--seed", str(seed), *options),
+        env=estate.environment(),
     )
     try:
         yield sender
