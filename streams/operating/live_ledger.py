@@ -83,8 +83,8 @@ class LiveLedger:
             for number, offset in begins.items()
         }
         self._remembered = Remembered(most=bounds.most_remembered, seconds=bounds.remember_seconds)
-        self.endings: Counter[Ending] = Counter()
-        self.contradictions: Counter[Contradiction] = Counter()
+        self.endings = Counter(dict.fromkeys(Ending, 0))
+        self.contradictions = Counter(dict.fromkeys(Contradiction, 0))
 
     @property
     def unaccounted(self) -> int | None:
