@@ -37,7 +37,8 @@ FETCH_BYTES, FETCH_WAIT_MS = 1 << 16, 150  # in no hurry: a poll's worth at a ti
 MOST_RECORDS = 2000  # in one poll: about 0.1 s of reading
 SETTLE_SECONDS = 1.0
 ASK_SECONDS = 10.0  # a broker that does not say for so long where its topics end is away
-RETRY_SECONDS = 1.0
+RETRY_SECONDS, RETRY_MS = 1.0, 1000  # aiokafka logs each try
+STOP_SECONDS = 5.0
 REMIND_SECONDS = 60.0  # between lines about what is still unaccounted
 
 ENDINGS = (*DECISIONS.values(), Topic.DEAD_LETTERS)
@@ -255,7 +256,11 @@ async def _run(settings: Settings, since: float) -> None:
 async def _connected(settings: Settings, follower: Follower) -> None:
     """Follow until the connection is lost."""
     consumer = reader(
-        settings.broker, auto_offset_reset="none", fetch_min_bytes=FETCH_BYTES, fetch_max_wait_ms=FETCH_WAIT_MS
+        settings.broker,
+        auto_offset_reset="none",
+        fetch_min_bytes=FETCH_BYTES,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+        retry_backoff_ms=RETRY_MS,
     )
     try:
         await consumer.start()
@@ -263,4 +268,7 @@ async def _connected(settings: Settings, follower: Follower) -> None:
     except (KafkaError, TimeoutError) as error:
         log.warning("connection_lost", error=repr(error))
     finally:
-        await consumer.stop()
+        # In a task of its own: what it waits for may have been cancelled, and that is not for us.
+        _, hanging = await asyncio.wait([asyncio.create_task(consumer.stop())], timeout=STOP_SECONDS)
+        for task in hanging:
+            task.cancel()

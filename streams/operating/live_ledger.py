@@ -205,7 +205,7 @@ class LiveLedger:
         self._recognise(partition, rows, late.nonzero()[0])
         if len(waited) and part.newly_decided:
             keys = np.unique(np.array(part.newly_decided, dtype=np.uint64))
-            repeats = np.isin(_keys(rows, waited, partition), keys) & (rows.ids[waited] != NO_ID)
+            repeats = np.isin(_keys(rows, waited, partition), keys)
             standing[waited[repeats]] = Standing.REPEAT
         # Beyond the window of its card a repeat is decided like any other: it is one once its lane has passed it.
         done = standing == Standing.REPEAT
@@ -217,7 +217,7 @@ class LiveLedger:
     def _recognise(self, partition: int, rows: Rows, late: Column) -> None:
         """Which of the transactions that are late now repeat one that was decided."""
         if len(late):
-            repeats = self._remembered.holds(_keys(rows, late, partition)) & (rows.ids[late] != NO_ID)
+            repeats = self._remembered.holds(_keys(rows, late, partition))
             rows.standing[late] = np.where(repeats, Standing.REPEAT, Standing.OVERDUE)
 
 

@@ -204,7 +204,7 @@ def test_through_an_outage_of_the_broker_it_goes_on_counting_and_says_how_old_th
         outside.pay()
         until(lambda: auditor.metric(UNACCOUNTED) == 1)
         broker.stop()
-        until(lambda: auditor.metric(LAG) > 15)  # longer than it waits for an answer
+        until(lambda: auditor.metric(LAG) > 12)  # longer than it waits for an answer
         assert auditor.metric(UNACCOUNTED) == 1
         broker.start()
         outside.pay()
