@@ -114,20 +114,28 @@ class Follower:
         begin_at(consumer, self._next)
         loop, settle_at = asyncio.get_running_loop(), 0.0
         while True:
-            try:
-                polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
-            except OffsetOutOfRangeError as gone:
-                await self._skip(consumer, gone.args[0])
-                continue
-            for partition, records in polled.items():
-                self._take(partition, records)
-            await self._note_positions(consumer)
+            await self.read(consumer)
             if loop.time() >= settle_at:
-                await self._ask(consumer)
-                self._settle()
+                await self.conclude(consumer)
                 settle_at = loop.time() + SETTLE_SECONDS
-            self._keep_within_bounds(consumer)
             await asyncio.sleep(0)
+
+    async def read(self, consumer: "AIOKafkaConsumer") -> None:
+        """Take down what one poll brings; what there is no room for is not fetched."""
+        try:
+            polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
+        except OffsetOutOfRangeError as gone:
+            await self._skip(consumer, gone.args[0])
+            return
+        for partition, records in polled.items():
+            self._take(partition, records)
+        await self._note_positions(consumer)
+        self._keep_within_bounds(consumer)
+
+    async def conclude(self, consumer: "AIOKafkaConsumer") -> None:
+        """Say what is unaccounted, of the latest moment that is known; and ask where topics end now, to know more."""
+        self._settle()
+        await self._ask(consumer)
 
     def _take(self, partition: "TopicPartition", records: list[Any]) -> None:
         take = {self._input_name: self._transaction, self._dead_letter_name: self._dead_letter}.get(
