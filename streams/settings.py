@@ -113,12 +113,23 @@ class LearnerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings:
+    """When `holdfast audit --follow` calls a transaction unaccounted, and how much it holds."""
+
+    grace_seconds: Seconds = 30.0  # beyond what the takeover of a dead worker's partitions takes
+    most_outstanding: Count = 2_000_000  # transactions read and not ended, 29 bytes each; beyond them none are read
+    most_remembered: Count = 10_000_000  # decided payments that a repeat is recognised of, 8 bytes each
+    remember_hours: Seconds = 168.0  # and each for so long
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsSettings:
     """The Prometheus endpoint of each process; port 0 takes a free one and logs it."""
 
     host: str = "127.0.0.1"
     worker_port: Annotated[int, Meta(ge=-1, le=65535)] = 0  # -1: none
     learner_port: Annotated[int, Meta(ge=-1, le=65535)] = 0
+    audit_port: Annotated[int, Meta(ge=-1, le=65535)] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +149,7 @@ class Settings:
     safe_default: SafeDefaultPolicy = field(default_factory=SafeDefaultPolicy)
     incidents: IncidentPolicy = field(default_factory=IncidentPolicy)
     learner: LearnerSettings = field(default_factory=LearnerSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
 
     @property

@@ -4,7 +4,7 @@
 # Prints the commands; with KAFKA_ACLS it runs them, and running them again changes nothing:
 #     KAFKA_ACLS="kafka-acls.sh --bootstrap-server kafka:9093 --command-config admin.properties" deploy/kafka/acls.sh
 #
-# Principals are holdfast-{admin,worker,learner,producer,consumer,operator}. The names of topics, groups and
+# Principals are holdfast-{admin,worker,learner,auditor,producer,consumer,operator}. The names of topics, groups and
 # transactional ids follow HOLDFAST_APP, HOLDFAST_TOPICS_PREFIX and HOLDFAST_TOPICS_PARTITIONS, as in the settings;
 # WORKERS is what the names of all workers (HOLDFAST_INSTANCE) begin with.
 set -eu
@@ -28,9 +28,9 @@ allow() {
     $acls --add --allow-principal "User:holdfast-$1" $2 $3
 }
 
-# allow_group PRINCIPAL literal|prefixed NAME
+# allow_group PRINCIPAL literal|prefixed NAME [OPERATION]
 allow_group() {
-    $acls --add --allow-principal "User:holdfast-$1" --operation Read --resource-pattern-type "$2" --group "$3"
+    $acls --add --allow-principal "User:holdfast-$1" --operation "${4:-Read}" --resource-pattern-type "$2" --group "$3"
 }
 
 # allow_transactions PRINCIPAL "SUFFIXES": each producer that decides or learns has a transactional id of its own.
@@ -47,7 +47,7 @@ options() {
 
 # `holdfast topics create` makes the topics; who works with them first checks that they are as they must be.
 allow admin Create "$everything"
-for checking in admin worker learner operator; do
+for checking in admin worker learner auditor operator; do
     allow "$checking" "Describe DescribeConfigs" "$everything"
 done
 
@@ -62,6 +62,12 @@ allow_transactions worker "$(seq -s ' ' 0 $((partitions - 1)))"
 allow learner Read "$decisions labels models merchant-risk card-feedback learner-state"
 allow learner Write "models merchant-risk card-feedback learner-state transactions.DLT"
 allow_transactions learner learner
+
+# The auditor and `holdfast audit` read without a group, and ask how far the lanes' has come.
+allow auditor Read "transactions $decisions transactions.DLT"
+for auditing in auditor operator; do
+    allow_group "$auditing" literal "$app-${prefix}lanes" Describe
+done
 
 # Whoever sends payments and labels, and whoever acts on what comes out.
 allow producer Write "$inputs"

@@ -41,8 +41,7 @@ def reader(settings: BrokerSettings, **arguments: Any) -> AIOKafkaConsumer:
         **connection(settings),
         isolation_level="read_committed",
         enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        **arguments,
+        **({"auto_offset_reset": "earliest"} | arguments),
     )
 
 

@@ -29,15 +29,29 @@ def audit(
     last: Annotated[float | None, typer.Option(parser=seconds_of, help="Only the last while: 90s, 1h, 2d.")] = None,
     wait: Annotated[float, typer.Option(parser=seconds_of, help="For workers to finish what is there.")] = 10.0,
     as_json: Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until SIGTERM: metrics and logs say what is unaccounted.")
+    ] = False,
 ) -> None:
     """Check that every transaction ended exactly once: a decision, a dead letter or a recognised duplicate.
 
     Exit 0 if nothing is unaccounted for, decided twice or contradictory, else 1. What no worker has read yet is in
     flight and no failure. A repeat of a payment decided over an hour before the range shows as unaccounted.
+
+    With --follow it counts what lies longer than audit.grace_seconds without an ending, from ten minutes ago on or as
+    said, and from where the workers stand if that is earlier. It serves /metrics and logs to standard error; exit code
+    70 means: start it again.
     """
     if since is not None and last is not None:
         raise typer.BadParameter("say either --since or --last")
     start = time.time() - last if last is not None else _moment(since)
+    if follow:
+        if as_json:
+            raise typer.BadParameter("--follow has no end to print; see its metrics")
+        from streams.operating.following import run
+
+        run(settings_of(ctx), start)
+        return
     found = asyncio.run(_audited(settings_of(ctx), start, wait))
     if as_json:
         plain = asdict(found.ledger) | {"unreadable": found.unreadable, "holds": found.holds}

@@ -7,15 +7,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from rules.decision import InputPosition
 from streams.broker.reading import Offsets, partitions_of, places_at, stretch
 from streams.broker.topics import DECISIONS, Topic, name_of
 from streams.operating.accounting import Ledger, LedgerReport
+from streams.operating.entries import NotAnEnding, decided, identity, put_aside
 from streams.settings import Settings
-from streams.wire.codec import MalformedRecord, content_fingerprint, read_transaction
-from streams.wire.dead_letter import NotADeadLetter, read_dead_letter
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -27,16 +23,6 @@ LOOK_AGAIN_SECONDS = 0.2
 COORDINATOR_SECONDS = 15.0  # a cluster that never had a group makes its topic for them when first asked
 
 Progress = Callable[[int, int], None]  # records read, and how many there are
-
-
-class _Named(msgspec.Struct):
-    """Of a decision only what names its transaction: a tenth of the time of reading it whole."""
-
-    transaction_id: str
-    input: InputPosition
-
-
-_named = msgspec.json.Decoder(_Named)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,31 +92,25 @@ class _Taking:
         self.read += len(records)
 
     def _transaction(self, record: Any) -> None:
-        try:
-            transaction = read_transaction(record.key, record.value, record.timestamp / 1000)
-        except MalformedRecord:
-            self.ledger.transaction(record.partition, record.offset, None, 0)
-            return
-        content = content_fingerprint(transaction)
-        self.ledger.transaction(record.partition, record.offset, transaction.transaction_id, content)
+        self.ledger.transaction(record.partition, record.offset, *identity(record))
 
     def _decision(self, record: Any) -> None:
         try:
-            named = _named.decode(record.value or b"")
-        except msgspec.DecodeError:
+            transaction_id, place = decided(record)
+        except NotAnEnding:
             self.unreadable += 1
             return
-        if named.input.topic == self._input:
-            self.ledger.decision(named.input.partition, named.input.offset, named.transaction_id)
+        if place.topic == self._input:
+            self.ledger.decision(place.partition, place.offset, transaction_id)
 
     def _dead_letter(self, record: Any) -> None:
         try:
-            source = read_dead_letter(record.key, record.value, record.headers).record
-        except NotADeadLetter:
+            place = put_aside(record)
+        except NotAnEnding:
             self.unreadable += 1
             return
-        if source.topic == self._input:
-            self.ledger.dead_letter(source.partition, source.offset)
+        if place.topic == self._input:
+            self.ledger.dead_letter(place.partition, place.offset)
 
 
 async def _started(opened: AsyncExitStack, consumer: "AIOKafkaConsumer") -> "AIOKafkaConsumer":
@@ -162,7 +142,7 @@ async def _committed(consumer: "AIOKafkaConsumer", settings: Settings, ends: Off
     try:
         give_up_at = time.monotonic() + wait_seconds
         while True:
-            committed = await _group_offsets(client, settings.lanes_group, list(ends))
+            committed = await group_offsets(client, settings.lanes_group, list(ends))
             if time.monotonic() >= give_up_at or not await _any_unread(consumer, committed, ends):
                 return committed
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
@@ -179,7 +159,8 @@ async def _any_unread(consumer: "AIOKafkaConsumer", committed: Offsets, ends: Of
     return False
 
 
-async def _group_offsets(client: "AIOKafkaAdminClient", group: str, partitions: list["TopicPartition"]) -> Offsets:
+async def group_offsets(client: "AIOKafkaAdminClient", group: str, partitions: list["TopicPartition"]) -> Offsets:
+    """Where a consumer group stands in each of the partitions that it has committed an offset of."""
     from aiokafka.errors import KafkaError
 
     give_up_at = time.monotonic() + COORDINATOR_SECONDS

@@ -1,4 +1,4 @@
-"""A whole installation on this machine: Kafka, topics, workers, learner, and traffic where it is wanted."""
+"""A whole installation on this machine: Kafka, topics, workers, learner; auditor and traffic where they are wanted."""
 
 import socket
 import sys
@@ -28,6 +28,7 @@ class Plan:
     environment: Mapping[str, str]  # of every process; where it names a broker, `own_kafka` goes before it
     workers: int = 1
     own_kafka: bool = True
+    audited: bool = False  # by an auditor that follows the topics
     simulate_rate: float | None = None  # transactions a second; None: none are made
     kafka_heap_mb: int = 768
 
@@ -60,11 +61,12 @@ async def running(plan: Plan, told: Told) -> AsyncIterator[Installation]:
         told("topics", f"{len(await create_topics(settings))} created")
         supervisor = await opened.enter_async_context(Supervisor(plan.logs, told=told))
         workers = [f"worker-{number}" for number in range(1, plan.workers + 1)]
-        ports = _metrics_ports(settings.metrics, workers)
+        ports = _metrics_ports(settings.metrics, workers, audited=plan.audited)
         told("workers and learner", "starting")
         await supervisor.start(
             *(_process(name, ("worker",), environment, ports, HOLDFAST_INSTANCE=name) for name in workers),
             _process("learner", ("learner",), environment, ports),
+            *([_process("auditor", ("audit", "--follow"), environment, ports)] if plan.audited else []),
         )
         if plan.simulate_rate is not None:
             rate = f"{plan.simulate_rate:g}"
@@ -94,11 +96,13 @@ async def _kafka(opened: AsyncExitStack, plan: Plan, told: Told) -> str:
     return broker.bootstrap
 
 
-def _metrics_ports(metrics: MetricsSettings, workers: list[str]) -> dict[str, int]:
+def _metrics_ports(metrics: MetricsSettings, workers: list[str], *, audited: bool) -> dict[str, int]:
     """A port for each process: from the settings' on upwards, any that is free where they say 0, -1 for none."""
     first = metrics.worker_port
     ports = {name: first + number if first > 0 else first for number, name in enumerate(workers)}
     ports["learner"] = metrics.learner_port
+    if audited:
+        ports["auditor"] = metrics.audit_port
     return {name: port or _free_port(metrics.host) for name, port in ports.items()}
 
 
@@ -119,7 +123,7 @@ def _process(
     **own: str,
 ) -> Child:
     if name in ports:
-        role = "LEARNER" if name == "learner" else "WORKER"
+        role = {"learner": "LEARNER", "auditor": "AUDIT"}.get(name, "WORKER")
         own[f"HOLDFAST_METRICS_{role}_PORT"] = str(ports[name])
     return Child(
         name=name,

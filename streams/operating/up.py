@@ -38,8 +38,8 @@ def up(
 ) -> None:
     """Run everything on this machine until Ctrl-C, and restart what dies.
 
-    Starts Kafka, creates the topics, starts workers and learner. Kafka's data and the logs stay in the home; the next
-    start goes on from there.
+    Starts Kafka, creates the topics, starts workers, learner and auditor. Kafka's data and the logs stay in the home;
+    the next start goes on from there.
     """
     from rich.console import Console
 
@@ -49,7 +49,14 @@ def up(
     environment = dict(os.environ)
     if ctx.find_root().obj is not None:
         environment["HOLDFAST_SETTINGS"] = str(ctx.find_root().obj.absolute())
-    plan = Plan(home=home.absolute(), environment=environment, workers=workers, own_kafka=kafka, simulate_rate=simulate)
+    plan = Plan(
+        home=home.absolute(),
+        environment=environment,
+        workers=workers,
+        own_kafka=kafka,
+        audited=True,
+        simulate_rate=simulate,
+    )
     with suppress(asyncio.CancelledError):
         asyncio.run(_run(plan, Console(highlight=False)))
 

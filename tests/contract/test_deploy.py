@@ -15,7 +15,7 @@ from streams.settings import load_settings
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text("utf-8")
-OURS = ("topics", "worker-1", "worker-2", "learner", "simulator")
+OURS = ("topics", "worker-1", "worker-2", "learner", "auditor", "simulator")
 SERVICES = (*OURS, "kafka", "prometheus", "grafana")
 
 
@@ -77,7 +77,7 @@ def test_whatever_ends_is_started_again(services: dict[str, str], name: str) -> 
 
 
 def test_nobody_starts_before_the_topics_are_there(services: dict[str, str]) -> None:
-    for name in ("worker-1", "worker-2", "learner"):
+    for name in ("worker-1", "worker-2", "learner", "auditor"):
         assert "      topics:\n        condition: service_completed_successfully\n" in services[name]
     assert "      kafka:\n        condition: service_healthy\n" in services["topics"]
 
@@ -97,9 +97,9 @@ def test_the_environment_is_one_that_settings_know(services: dict[str, str], nam
 
 def test_prometheus_and_health_checks_ask_where_metrics_listen(services: dict[str, str]) -> None:
     asked = (ROOT / "deploy/prometheus/prometheus.yml").read_text("utf-8")
-    for name in ("worker-1", "worker-2", "learner"):
+    for name in ("worker-1", "worker-2", "learner", "auditor"):
         metrics = load_settings(ROOT / "deploy/holdfast.example.toml", environment_of(services[name])).metrics
-        port = metrics.learner_port if name == "learner" else metrics.worker_port
+        port = {"learner": metrics.learner_port, "auditor": metrics.audit_port}.get(name, metrics.worker_port)
         assert metrics.host == "0.0.0.0"
         assert f'"{name}:{port}"' in asked
         assert f"http://127.0.0.1:{port}/metrics" in services[name]
@@ -162,7 +162,16 @@ def test_acls_follow_app_and_prefix() -> None:
         "pay-eu.learner",
         "pay-eu.dlt-replay",
     ]
-    assert re.findall(r"--group (\S+)", commands) == ["pay-eu.lanes", "pay-eu.worker-", "pay-eu.consumer-"]
+    groups = ["pay-eu.lanes", "pay-eu.worker-", *["pay-eu.lanes"] * 2, "pay-eu.consumer-"]
+    assert re.findall(r"--group (\S+)", commands) == groups
+
+
+def test_auditing_is_looking_at_the_lanes_and_not_joining_them() -> None:
+    watching = [line for line in granted() if "--group holdfast-lanes" in line and "--operation Read" not in line]
+    assert [re.findall(r"User:(\S+) --operation (\S+)", line) for line in watching] == [
+        [("holdfast-auditor", "Describe")],
+        [("holdfast-operator", "Describe")],
+    ]
 
 
 def test_only_workers_write_decisions() -> None:

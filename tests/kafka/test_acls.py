@@ -30,6 +30,7 @@ from streams.broker.embedded import EmbeddedKafka
 from streams.broker.kafka_configuration import SINGLE_NODE, choose_ports
 from streams.broker.kafka_launch import KafkaOptions
 from streams.broker.topic_admin import check_topics, create_topics
+from streams.operating.auditing import audit_topics
 from streams.operating.letter_purge import delete, purge_of
 from streams.operating.letter_replay import replay_letters
 from streams.operating.letters import Choice
@@ -41,7 +42,7 @@ SCRIPT = Path(__file__).parents[2] / "deploy/kafka/acls.sh"
 PREFIX = "acl."
 PARTITIONS = "2"
 PASSWORD = "s3cret"
-PRINCIPALS = ("admin", "worker", "learner", "producer", "consumer", "operator")
+PRINCIPALS = ("admin", "worker", "learner", "auditor", "producer", "consumer", "operator")
 LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 SECONDS = 60.0
 
@@ -227,9 +228,28 @@ async def test_the_operator_may_send_letters_again_and_delete_them(guarded: Guar
     assert (await purge_of(operator, older_than=0.0)).count <= 1  # the one that was sent again, if it is here already
 
 
+def test_the_auditor_may_follow_what_is_decided(guarded: Guarded, decided: dict[str, Any]) -> None:
+    environment = environment_of(guarded.address, PREFIX, **guarded.variables("auditor"))
+    with running(("-m", "streams.operating.cli", "audit", "--follow"), environment) as auditor:
+        give_up_at = time.monotonic() + SECONDS
+        while auditor.metric("holdfast_accounted_transactions") == 0:
+            assert time.monotonic() < give_up_at
+            time.sleep(0.2)
+
+
+async def test_the_operator_may_audit(guarded: Guarded, decided: dict[str, Any]) -> None:
+    assert (await audit_topics(guarded.settings("operator"), wait_seconds=SECONDS)).ledger.decided >= 1
+
+
 @pytest.mark.parametrize(
     ("principal", "topic"),
-    [("producer", "decisions.approve"), ("learner", "decisions.approve"), ("worker", "models"), ("consumer", "labels")],
+    [
+        ("producer", "decisions.approve"),
+        ("learner", "decisions.approve"),
+        ("auditor", "decisions.approve"),
+        ("worker", "models"),
+        ("consumer", "labels"),
+    ],
 )
 def test_nobody_writes_what_is_anothers_to_say(guarded: Guarded, topics: None, principal: str, topic: str) -> None:
     refusal = guarded.send(principal, topic, b"forged")

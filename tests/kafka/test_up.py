@@ -58,6 +58,18 @@ def decided(url):
         return sum(map(int, DECISIONS.findall(page.read().decode())))
 
 
+def audited(url):
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        with urllib.request.urlopen(url, timeout=5) as page:
+            text = page.read().decode()
+        ended = re.search(r'^holdfast_accounted_transactions_total{ending="decision"} (\S+)', text, re.MULTILINE)
+        if ended and float(ended[1]) > 0:
+            return "\nholdfast_unaccounted_transactions 0.0\n" in text
+        time.sleep(0.2)
+    return False
+
+
 def gone_within(home, seconds):
     end = time.monotonic() + seconds
     while below(home) and time.monotonic() < end:
@@ -67,12 +79,15 @@ def gone_within(home, seconds):
 
 def test_everything_runs_comes_back_and_ends_by_ctrl_c(home):
     with started(home) as up:
-        urls = re.findall(r"metrics of worker-\d\s+(http://\S+)", read_until(up, "Ctrl-C stops it"))
+        panel = read_until(up, "Ctrl-C stops it")
+        urls = re.findall(r"metrics of worker-\d\s+(http://\S+)", panel)
+        [auditor] = re.findall(r"metrics of auditor\s+(http://\S+)", panel)
         assert len(urls) == 2
         end = time.monotonic() + 60
         while not all(map(decided, urls)) and time.monotonic() < end:
             time.sleep(0.2)
         assert all(map(decided, urls))
+        assert audited(auditor)
 
         victim = next(
             each for each in below(home) if each.cmdline()[-1:] == ["worker"] and "leash" not in str(each.cmdline())
@@ -88,5 +103,6 @@ def test_everything_runs_comes_back_and_ends_by_ctrl_c(home):
         "worker-1.log",
         "worker-2.log",
         "learner.log",
+        "auditor.log",
         "simulator.log",
     }

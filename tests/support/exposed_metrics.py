@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from streams.metrics import LearnerMetrics, WorkerMetrics
+from streams.metrics import AuditMetrics, LearnerMetrics, WorkerMetrics
 
 _SERIES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 
@@ -21,8 +21,9 @@ class ExposedMetric:
 
 
 def exposed_metrics() -> dict[str, ExposedMetric]:
-    """Every metric of a worker and of the learner, by name."""
-    found = (*_of(WorkerMetrics().registry), *_of(LearnerMetrics().registry))
+    """Every metric of a worker, of the learner and of the audit, by name."""
+    registries = (WorkerMetrics().registry, LearnerMetrics().registry, AuditMetrics(lambda: 0.0).registry)
+    found = [metric for registry in registries for metric in _of(registry)]
     return {metric.name: metric for metric in found}
 
 
