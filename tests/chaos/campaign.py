@@ -25,8 +25,9 @@ from chaos.estate import Estate
 from chaos.evidence import gather
 from chaos.history import History, events
 from chaos.injection import inject
+from chaos.left_out import left_out
 from chaos.listener import Listener
-from chaos.schedule import CAMPAIGN, NETWORK, Fault, FaultKind, endless, given, schedule
+from chaos.schedule import CAMPAIGN, CLOCK_STEPS, NETWORK, Fault, FaultKind, endless, given, schedule
 from chaos.table import Episode, show
 from chaos.warmth import warm_up
 from rich.console import Console
@@ -57,9 +58,24 @@ class Order:
     settle_seconds: float = 120.0  # for everything that was sent to be decided at the end
 
     @property
+    def among(self) -> tuple[FaultKind, ...]:
+        """The kinds of fault that may come."""
+        return self.kinds if self.exactly is None else self.exactly
+
+    @property
     def proxied(self) -> bool:
         """Whether there is anything for a proxy to do; it takes a part of a core."""
-        return not set(NETWORK).isdisjoint(self.kinds if self.exactly is None else self.exactly)
+        return not set(NETWORK).isdisjoint(self.among)
+
+    @property
+    def own_disk(self) -> bool:
+        """Whether the broker's disk is to be filled."""
+        return FaultKind.FULL_DISK in self.among
+
+    @property
+    def own_clocks(self) -> bool:
+        """Whether clocks are to be stepped."""
+        return not set(CLOCK_STEPS).isdisjoint(self.among)
 
     @property
     def lasts(self) -> float:
@@ -101,6 +117,8 @@ async def run(order: Order, home: Path) -> Outcome:
         mutant=order.mutant,
         proxied=order.proxied,
         seed=order.seed,
+        own_disk=order.own_disk,
+        own_clocks=order.own_clocks,
     ) as estate:
         with Listener(estate.settings) as listener, History(home / "faults.jsonl") as history:
             async with _sending(order, estate, acks) as sender:
@@ -108,6 +126,8 @@ async def run(order: Order, home: Path) -> Outcome:
                 await asyncio.sleep(order.calm_seconds)
                 calm = list(listener.ages_between(calm_from + order.calm_seconds / 2, time.time()))
                 episodes = await _all_faults(order, estate, listener, history)
+                await _until_back(listener, time.time())  # what waited is decided, so that all can prove to be well
+                await asyncio.sleep(estate.settings.incidents.quiet_seconds)
                 sender.terminate()
                 unsent = await sender.wait()
         audit = await audit_topics(estate.settings, wait_seconds=order.settle_seconds)
@@ -178,6 +198,7 @@ async def _all_faults(order: Order, estate: Estate, listener: Listener, history:
                 back_seconds=back,
                 during=listener.ages_between(began, now),
                 after=listener.ages_between(now, time.time()),
+                clocks=listener.clocks_between(began, now),
             )
         )
         if back is None:
@@ -186,7 +207,7 @@ async def _all_faults(order: Order, estate: Estate, listener: Listener, history:
 
 
 async def _until_back(listener: Listener, moment: float) -> float | None:
-    """Seconds from the moment until of every partition a decision was heard that was made after it."""
+    """Seconds from the moment until of every partition a payment was heard decided that came after it."""
     give_up_at = time.time() + PATIENCE_SECONDS
     while listener.silent_since(moment):
         if time.time() > give_up_at:
@@ -208,13 +229,18 @@ def main(
 ) -> None:
     """Run a campaign."""
     chosen = secrets.randbelow(2**31) if seed is None else seed
+    impossible = left_out(kind or FaultKind)
+    for each, why in impossible.items():
+        console.print(f"left out: {each}: {why}")
+    if not (kinds := tuple(each for each in kind or FaultKind if each not in impossible)):
+        raise typer.Exit(2)
     order = Order(
         seed=chosen,
         seconds=None if everything else seconds,
         rate=rate,
         twice=twice,
         mutant=mutant,
-        kinds=tuple(kind or FaultKind),
+        kinds=kinds,
     )
     console.print(f"seed {chosen}, {rate:g} payments a second")
     with tempfile.TemporaryDirectory(prefix="holdfast-chaos-") as scratch:

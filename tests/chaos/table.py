@@ -20,6 +20,7 @@ class Episode:
     back_seconds: float | None  # until every partition was decided again; None: not within the patience of the run
     during: Sequence[float]  # ages in seconds from the fault until all was back
     after: Sequence[float]  # and in the seconds after that
+    clocks: Sequence[float] = ()  # seconds that the workers' clocks were ahead meanwhile, as their decisions say
 
 
 def rows(episodes: Sequence[Episode], calm: Sequence[float]) -> list[tuple[str, ...]]:
