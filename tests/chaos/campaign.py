@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +56,7 @@ class Order:
     exactly: tuple[FaultKind, ...] | None = None  # these faults and no others
     calm_seconds: float = 10.0  # under load before the first fault
     settle_seconds: float = 120.0  # for everything that was sent to be decided at the end
+    overrides: Mapping[str, str] = field(default_factory=dict)  # further HOLDFAST_* variables
 
     @property
     def among(self) -> tuple[FaultKind, ...]:
@@ -119,6 +120,7 @@ async def run(order: Order, home: Path) -> Outcome:
         seed=order.seed,
         own_disk=order.own_disk,
         own_clocks=order.own_clocks,
+        overrides=order.overrides,
     ) as estate:
         with Listener(estate.settings) as listener, History(home / "faults.jsonl") as history:
             async with _sending(order, estate, acks) as sender:
