@@ -1,11 +1,12 @@
-"""Incidents: many failures, one alert with a life. Pure; the clock is passed in."""
+"""Incidents: many failures, one alert with a life. Pure; the clocks are passed in."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 
 from models.alert import MOST_SAMPLES, Alert, AlertStatus, Severity
+from rules.moment import Moment
 
 _LONGEST_SECONDS = 365 * 86_400.0
 
@@ -72,8 +73,8 @@ class _Incident:
     component: str
     reason: str
     started_at: datetime
-    last_failure: datetime
-    last_told: datetime
+    last_failure: float  # seconds, as in Moment
+    last_told: float
     partition: int | None
     healthy_since: datetime | None = None
     count: int = 0
@@ -90,7 +91,7 @@ class Incidents:
         self._versions = versions or {}
         self._open: dict[str, _Incident] = {}
 
-    def adopt(self, alert: Alert, now: datetime) -> bool:
+    def adopt(self, alert: Alert, now: Moment) -> bool:
         """Go on with an incident that a predecessor of the same source left open; whether there is one to go on with.
 
         It counts from what the predecessor told last, and is over once its component is proved well.
@@ -101,8 +102,8 @@ class Incidents:
             component=alert.component,
             reason=alert.reason,
             started_at=alert.started_at,
-            last_failure=now,
-            last_told=now,
+            last_failure=now.seconds,
+            last_told=now.seconds,
             partition=alert.partition,
             count=alert.count,
             amount_minor=alert.amount_minor,
@@ -114,7 +115,7 @@ class Incidents:
         self,
         component: str,
         reason: str,
-        now: datetime,
+        now: Moment,
         *,
         count: int = 1,
         amount_minor: int = 0,
@@ -125,23 +126,23 @@ class Incidents:
         incident = self._open.get(component)
         opening = incident is None
         if incident is None:
-            incident = _Incident(component, reason, now, now, now, partition)
+            incident = _Incident(component, reason, now.time, now.seconds, now.seconds, partition)
             self._open[component] = incident
         incident.count += count
         incident.amount_minor += amount_minor
         incident.samples.extend(sample for sample in list(samples)[: MOST_SAMPLES - len(incident.samples)])
-        incident.last_failure, incident.healthy_since = now, None
+        incident.last_failure, incident.healthy_since = now.seconds, None
         if opening:
             return self._alert(incident, AlertStatus.OPEN, now)
         return self._update_when_due(incident, now)
 
-    def healthy(self, component: str, now: datetime) -> None:
+    def healthy(self, component: str, now: Moment) -> None:
         """Proof that a component does its work again. Silence proves nothing."""
         incident = self._open.get(component)
         if incident is not None and incident.healthy_since is None:
-            incident.healthy_since = now
+            incident.healthy_since = now.time
 
-    def due(self, now: datetime) -> list[Alert]:
+    def due(self, now: Moment) -> list[Alert]:
         """Resolutions and updates whose time has come. Call about once a second."""
         alerts = []
         for component, incident in list(self._open.items()):
@@ -156,17 +157,17 @@ class Incidents:
         """What is failing now."""
         return tuple(self._open)
 
-    def _is_over(self, incident: _Incident, now: datetime) -> bool:
-        quiet = now - incident.last_failure >= timedelta(seconds=self._policy.quiet_seconds)
+    def _is_over(self, incident: _Incident, now: Moment) -> bool:
+        quiet = now.seconds - incident.last_failure >= self._policy.quiet_seconds
         return quiet and incident.healthy_since is not None
 
-    def _update_when_due(self, incident: _Incident, now: datetime) -> Alert | None:
-        if now - incident.last_told < timedelta(seconds=self._policy.update_seconds):
+    def _update_when_due(self, incident: _Incident, now: Moment) -> Alert | None:
+        if now.seconds - incident.last_told < self._policy.update_seconds:
             return None
         return self._alert(incident, AlertStatus.UPDATE, now)
 
-    def _alert(self, incident: _Incident, status: AlertStatus, now: datetime) -> Alert:
-        incident.last_told = now
+    def _alert(self, incident: _Incident, status: AlertStatus, now: Moment) -> Alert:
+        incident.last_told = now.seconds
         kind = KINDS[incident.reason]
         return Alert(
             status=status,

@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 from faust.tables import TableManager
 
 from rules.breaker import Breaker
+from rules.moment import Moment
 from rules.ruleset import parse_ruleset
 from streams.alerting.announcer import Announcer
 from streams.broker.clients import tls_context
@@ -41,6 +42,10 @@ log = structlog.get_logger()
 BROADCAST = (Topic.MODELS, Topic.MERCHANT_RISK, Topic.RULES, Topic.CONTROL)
 
 
+def _now() -> Moment:
+    return Moment(datetime.now(UTC), time.monotonic())
+
+
 class NoTables(TableManager):
     """Faust's, without the second for which it waits for tables that come late: there are none."""
 
@@ -60,7 +65,7 @@ class Worker(faust.Service):
         self._link = ScorerLink(settings.scorer)
         self._scoring = Scoring(self._link, Breaker(settings.breaker), settings.scorer)
         self._metrics = WorkerMetrics()
-        self._announcer = Announcer(settings, source=instance, clock=lambda: datetime.now(UTC))
+        self._announcer = Announcer(settings, source=instance, clock=_now)
         self._watch = LaneWatch(self._metrics, self._announcer, self._scoring, self._link)
         self._knowledge = Knowledge(
             parse_ruleset(files("rules").joinpath("default.toml").read_text("utf-8")),

@@ -5,13 +5,13 @@ import contextlib
 import itertools
 import uuid
 from collections.abc import Callable
-from datetime import datetime
 
 import structlog
 from aiokafka import AIOKafkaProducer
 
 from models.alert import Alert
 from rules.incidents import KINDS, Incidents
+from rules.moment import Moment
 from streams.broker.clients import reader, sender
 from streams.broker.reading import partitions_of, whole
 from streams.broker.topics import Topic, name_of
@@ -28,7 +28,7 @@ TICK_SECONDS = 0.5
 class Announcer:
     """One per process. Announcing never waits for Kafka; a background task sends in order and waits for the broker."""
 
-    def __init__(self, settings: Settings, *, source: str, clock: Callable[[], datetime]) -> None:
+    def __init__(self, settings: Settings, *, source: str, clock: Callable[[], Moment]) -> None:
         self._settings = settings
         self._told_source = f"/holdfast/{source}"  # as CloudEvents have it
         self._clock = clock
@@ -131,7 +131,7 @@ class Announcer:
                 source=self._told_source,
                 area=kind.area,
                 what=kind.what,
-                time=self._clock(),
+                time=self._clock().time,
             )
             try:
                 await self._producer.send_and_wait(topic, key=alert.dedup_key.encode(), value=write_alert(event))

@@ -43,7 +43,6 @@ class TopicSpec:
     per_card: bool = True  # partitioned like the input; else one partition
     compacted: bool = False
     retention_ms: int = 7 * DAY_MS
-    broker_time: bool = False  # timestamps by the broker, so that a producer's clock cannot make a payment late
     max_message_bytes: int = 2_097_176  # above a lane's largest batch
 
     def configuration(self, settings: TopicSettings) -> dict[str, str]:
@@ -51,7 +50,8 @@ class TopicSpec:
         common = {
             "min.insync.replicas": str(settings.min_insync_replicas),
             "max.message.bytes": str(self.max_message_bytes),
-            "message.timestamp.type": "LogAppendTime" if self.broker_time else "CreateTime",
+            # By the broker: no producer's clock makes a payment late, a record impossible or its retention another.
+            "message.timestamp.type": "LogAppendTime",
         }
         if self.compacted:
             return common | {
@@ -77,7 +77,6 @@ CATALOGUE: tuple[TopicSpec, ...] = (
         topic=Topic.TRANSACTIONS,
         key="pan_token",
         description="Card payments waiting for a decision. Records over 64 KiB end as dead letters.",
-        broker_time=True,
         max_message_bytes=1_048_588,  # so that a dead letter, with our headers, always fits its topic
     ),
     _decision(Topic.APPROVE, "approve"),
@@ -96,7 +95,6 @@ CATALOGUE: tuple[TopicSpec, ...] = (
         description="Which dead letters were sent again; each in one Kafka transaction with what was sent.",
         per_card=False,
         retention_ms=90 * DAY_MS,  # a mark must outlive its letter, or the letter could be sent twice
-        broker_time=True,
     ),
     TopicSpec(
         topic=Topic.LABELS,

@@ -192,7 +192,7 @@ class Decider:
 
     def _tally(self, each: _Pending, conclusion: Conclusion, age: float, decided: Decided) -> None:
         decided.tallies[conclusion.outcome, conclusion.source] += 1
-        decided.ages.append(age)
+        decided.ages.append(max(age, 0.0))  # below 0 is a clock behind the broker's, and no sum of ages may shrink
         decided.deadlines_missed += age > self._deadline
         if conclusion.fallback_reason is None or (
             self._settings.sandbox and each.transaction.pan_token in FORCED_FALLBACKS

@@ -5,19 +5,22 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import psutil
+from chaos.clock import Clock
+from chaos.disk import Disk
 from chaos.proxy_process import FarProxy
 from chaos.warmth import warm_up
 from support.scorers import scorers_of
 
 from streams.broker.embedded import EmbeddedKafka
-from streams.broker.kafka_launch import KafkaOptions
+from streams.broker.jars import kafka_jars
+from streams.broker.kafka_launch import KafkaOptions, format_data
 from streams.broker.topic_admin import create_topics
 from streams.operating.restarts import RestartPolicy
 from streams.operating.supervisor import Child, Kept, Supervisor
@@ -79,18 +82,29 @@ class Estate:
     mutant: str | None = None  # of the workers: see chaos.mutants
     proxied: bool = False  # a fault proxy stands between the broker and all clients; it takes a part of a core
     seed: int = 1  # of the proxy's chance
+    own_disk: bool = False  # the broker's data lies on a disk that can be filled
+    own_clocks: bool = False  # workers and learner go by clocks that can be stepped
     overrides: Mapping[str, str] = field(default_factory=dict)  # further HOLDFAST_* variables
     parts: dict[str, Part] = field(default_factory=dict)
     broker: EmbeddedKafka = field(init=False)
     proxy: FarProxy | None = None
+    disk: Disk = field(init=False)  # if it is its own
+    clocks: dict[str, Clock] = field(default_factory=dict)  # of each process, if they are their own
     settings: Settings = field(init=False)
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start_broker(self) -> None:
-        """Start it, for the first time or after it was killed."""
+        """Start it, for the first time or after it ended. What it said before is kept beside the other logs."""
+        self._keep_broker_log()
         await asyncio.to_thread(self.broker.start)
         if self.proxy is not None:
             await self.proxy.lead_to(self.broker.port)
+
+    def _keep_broker_log(self) -> None:
+        logs = self.home / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            self.broker.home.log.rename(logs / f"kafka-{sum(1 for _ in logs.glob('kafka-*'))}.log")
 
     def environment(self) -> dict[str, str]:
         """What brings a process of the product to these topics."""
@@ -139,6 +153,8 @@ class Estate:
             self.proxy = await self._opened.enter_async_context(FarProxy(self.seed))
         advertised = f"127.0.0.1:{self.proxy.port}" if self.proxy is not None else None
         self.broker = EmbeddedKafka(self.home / "kafka", KafkaOptions(heap_mb=768, advertised=advertised))
+        if self.own_disk:
+            await asyncio.to_thread(self._mount)
         self._opened.push_async_callback(asyncio.to_thread, self.broker.stop)
         await self.start_broker()
         environment = self.environment()
@@ -152,9 +168,19 @@ class Estate:
             self._opened.push_async_callback(part.stop)
         await asyncio.gather(*(part.start() for part in self.parts.values()))
 
+    def _mount(self) -> None:
+        """Only Kafka's data, once it is formatted: what it says must be read when nothing more fits on its disk."""
+        home = self.broker.home
+        home.directory.mkdir(parents=True, exist_ok=True)
+        format_data(home, kafka_jars())
+        self.disk = self._opened.enter_context(Disk(home.data))
+
     def _worker(self) -> tuple[str, ...]:
         return (sys.executable, "-m", "chaos.mutants", self.mutant) if self.mutant else COMMAND
 
     def _add(self, name: str, command: tuple[str, ...], environment: Mapping[str, str]) -> None:
+        if self.own_clocks:
+            self.clocks[name] = Clock(self.home / "clocks" / name)
+            command = self.clocks[name].over(command)
         child = Child(name=name, command=command, environment=environment, ready_within_seconds=READY_SECONDS)
         self.parts[name] = Part(child, self.home / "logs")

@@ -10,7 +10,7 @@ import psutil
 from chaos.estate import Estate, Part
 from chaos.proxy import Bandwidth, BlackHole, Direction, Down, Latency, ResetPeer, Slicer
 from chaos.proxy import Fault as LineFault
-from chaos.schedule import Fault, FaultKind
+from chaos.schedule import CLOCK_STEPS, Fault, FaultKind
 
 PRESENT_SECONDS = 30.0  # a victim that is just being restarted is waited for
 STORM_SECONDS = 0.7
@@ -28,10 +28,25 @@ ON_THE_LINE: Mapping[FaultKind, tuple[LineFault, Direction]] = {
 
 async def inject(estate: Estate, fault: Fault) -> float:
     """Do it, wait as long as it lasts and undo it; the moment from which recovery counts, seconds since 1970."""
+    match fault.kind:
+        case FaultKind.KILL_BROKER | FaultKind.BROKER_OUTAGE:
+            return await _broker_away(estate, fault.seconds)
+        case FaultKind.STOP_BROKER:
+            return await _broker_stopped(estate, fault.seconds)
+        case FaultKind.FULL_DISK:
+            return await _disk_full(estate, fault.seconds)
+        case FaultKind.REBALANCE_STORM:
+            return await _storm(estate, fault.seconds)
+        case kind if kind in ON_THE_LINE:
+            return await _network(estate, fault)
+        case _:
+            return await _of_one(estate, fault)
+
+
+async def _of_one(estate: Estate, fault: Fault) -> float:
+    """The faults that one process suffers."""
     part = estate.parts["learner"] if fault.kind is FaultKind.KILL_LEARNER else estate.victim(fault.victim)
     match fault.kind:
-        case FaultKind.KILL_WORKER | FaultKind.KILL_LEARNER:
-            return await _signal(part, signal.SIGKILL)
         case FaultKind.TERMINATE_WORKER:
             return await _signal(part, signal.SIGTERM)
         case FaultKind.KILL_SCORER:
@@ -40,14 +55,10 @@ async def inject(estate: Estate, fault: Fault) -> float:
             return await _zombie(part, fault.seconds)
         case FaultKind.LEAVE_WORKER:
             return await _leave(part, fault.seconds)
-        case FaultKind.REBALANCE_STORM:
-            return await _storm(estate, fault.seconds)
-        case FaultKind.KILL_BROKER | FaultKind.BROKER_OUTAGE:
-            return await _broker_away(estate, fault.seconds)
-        case FaultKind.STOP_BROKER:
-            return await _broker_stopped(estate, fault.seconds)
+        case kind if kind in CLOCK_STEPS:
+            return await _clocks_off(estate, part, CLOCK_STEPS[kind], fault.seconds)
         case _:
-            return await _network(estate, fault)
+            return await _signal(part, signal.SIGKILL)
 
 
 async def _process(part: Part) -> psutil.Process:
@@ -121,6 +132,27 @@ async def _broker_away(estate: Estate, seconds: float) -> float:
     back = time.time() if seconds else gone  # of an outage counts from the start of what comes back
     await estate.start_broker()
     return back
+
+
+async def _disk_full(estate: Estate, seconds: float) -> float:
+    """Kafka ends by itself once it cannot write; it is started again when there is room, as an operator would."""
+    with estate.disk.full():
+        await asyncio.sleep(seconds)
+        give_up_at = time.monotonic() + PRESENT_SECONDS
+        while estate.broker.home.occupied() and time.monotonic() < give_up_at:
+            await asyncio.sleep(0.05)
+    room = time.time()
+    if not estate.broker.home.occupied():
+        await estate.start_broker()
+    return room
+
+
+async def _clocks_off(estate: Estate, part: Part, step: int, seconds: float) -> float:
+    """Those of a worker and of the learner, as if they ran on one machine."""
+    began = time.time()
+    with estate.clocks[part.child.name].off(step), estate.clocks["learner"].off(step):
+        await asyncio.sleep(seconds)
+    return began
 
 
 async def _network(estate: Estate, fault: Fault) -> float:

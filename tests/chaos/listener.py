@@ -1,4 +1,9 @@
-"""Hears every committed decision as a consumer would, and remembers when: the pulse of a run."""
+"""Hears every committed decision as a consumer would, and remembers when: the pulse of a run.
+
+It goes by two clocks, its own and the broker's, which are the machine's. A worker's may be wrong: no time is measured
+by when a decision says that it was made. A partition is back once a payment is decided that the broker took in after
+the moment: with all that waited before it, since decisions of a partition come in its order.
+"""
 
 import threading
 import time
@@ -17,8 +22,8 @@ from streams.settings import Settings
 
 
 class _Told(msgspec.Struct):
-    received_at: datetime
-    decided_at: datetime
+    received_at: datetime  # the broker's timestamp of the payment
+    decided_at: datetime  # by the worker's clock
 
 
 _told = msgspec.json.Decoder(_Told)
@@ -26,11 +31,14 @@ _told = msgspec.json.Decoder(_Told)
 
 @dataclass(slots=True)
 class _Columns:
-    """Of each decision: when it was heard and made (seconds since 1970), its age then (seconds), its partition."""
+    """Of each decision: when it was heard, when its payment was received (seconds since 1970), its partition.
+
+    And how far the clock of its worker was ahead, as it seems: less the seconds from the decision to the ear.
+    """
 
     heard: "array[float]" = field(default_factory=lambda: array("d"))
-    made: "array[float]" = field(default_factory=lambda: array("d"))
-    ages: "array[float]" = field(default_factory=lambda: array("d"))
+    received: "array[float]" = field(default_factory=lambda: array("d"))
+    clocks: "array[float]" = field(default_factory=lambda: array("d"))
     partitions: "array[int]" = field(default_factory=lambda: array("i"))
 
 
@@ -40,7 +48,7 @@ class Listener:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._columns = _Columns()
-        self._latest = [0.0] * settings.topics.partitions  # when the newest decision of each partition was made
+        self._latest = [0.0] * settings.topics.partitions  # when the newest payment decided was received
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="listener", daemon=True)
 
@@ -58,23 +66,30 @@ class Listener:
         return len(self._columns.heard)
 
     def silent_since(self, moment: float) -> list[int]:
-        """Partitions of which no decision was heard that was made after the moment."""
-        return [number for number, made in enumerate(self._latest) if made <= moment]
+        """Partitions of which no decision was heard on a payment received after the moment."""
+        return [number for number, received in enumerate(self._latest) if received <= moment]
 
     def ages_between(self, begin: float, end: float) -> Sequence[float]:
         """Ages in seconds of what was heard in between, from the broker's timestamp of the payment to the receipt."""
         first, last = self._rows(begin, end)
-        return self._columns.ages[first:last]
+        heard, received = (np.array(each[first:last]) for each in (self._columns.heard, self._columns.received))
+        ages: list[float] = (heard - received).tolist()
+        return ages
+
+    def clocks_between(self, begin: float, end: float) -> Sequence[float]:
+        """Seconds that the workers' clocks were ahead of ours by what was heard in between; behind is below 0."""
+        first, last = self._rows(begin, end)
+        return self._columns.clocks[first:last]
 
     def back_after(self, moment: float, end: float) -> list[float | None]:
-        """For each partition, seconds from the moment to the first decision heard that was made after it."""
+        """For each partition, seconds from the moment to the first decision on a payment received after it."""
         first, last = self._rows(moment, end)
         heard = np.array(self._columns.heard[first:last])
-        made = np.array(self._columns.made[first:last])
+        received = np.array(self._columns.received[first:last])
         partitions = np.array(self._columns.partitions[first:last])
         back: list[float | None] = []
         for number in range(len(self._latest)):
-            its = heard[(partitions == number) & (made > moment)]
+            its = heard[(partitions == number) & (received > moment)]
             back.append(float(its[0]) - moment if len(its) else None)
         return back
 
@@ -108,10 +123,10 @@ class Listener:
 
     def _take(self, partition: int, value: bytes, now: float) -> None:
         told = _told.decode(value)
-        made = told.decided_at.timestamp()
+        received = told.received_at.timestamp()
         columns = self._columns
-        columns.made.append(made)
-        columns.ages.append(now - told.received_at.timestamp())
+        columns.clocks.append(told.decided_at.timestamp() - now)
+        columns.received.append(received)
         columns.partitions.append(partition)
         columns.heard.append(now)  # last: a reader goes by its length
-        self._latest[partition] = max(self._latest[partition], made)
+        self._latest[partition] = max(self._latest[partition], received)

@@ -19,6 +19,11 @@ class FaultKind(StrEnum):
     BROKER_OUTAGE = "broker away"
     LEAVE_WORKER = "kill -9 worker, stays dead"
     REBALANCE_STORM = "rebalance storm"
+    FULL_DISK = "broker's disk full"
+    CLOCK_HOURS_AHEAD = "clock: 2 hours ahead"
+    CLOCK_HOUR_BEHIND = "clock: 1 hour behind"
+    CLOCK_AHEAD = "clock: 5 s ahead"
+    CLOCK_BEHIND = "clock: 5 s behind"
     NET_LATENCY = "network: 200 ms each way"
     NET_BANDWIDTH = "network: 100 KB a second"
     NET_SLICES = "network: slices of 64 bytes"
@@ -41,6 +46,14 @@ class Fault:
 
 NETWORK = tuple(kind for kind in FaultKind if kind.name.startswith("NET_"))
 
+# Seconds that a clock is off. Two hours, because Kafka takes a producer's timestamp for impossible beyond one.
+CLOCK_STEPS: Mapping[FaultKind, int] = {
+    FaultKind.CLOCK_HOURS_AHEAD: 7200,
+    FaultKind.CLOCK_HOUR_BEHIND: -3600,
+    FaultKind.CLOCK_AHEAD: 5,
+    FaultKind.CLOCK_BEHIND: -5,
+}
+
 # Shortest and longest, in seconds. Zombies sleep beyond the session timeout of 6 s, so that others take over.
 DURATIONS: Mapping[FaultKind, tuple[float, float]] = {
     FaultKind.ZOMBIE_WORKER: (7.0, 12.0),
@@ -48,6 +61,8 @@ DURATIONS: Mapping[FaultKind, tuple[float, float]] = {
     FaultKind.BROKER_OUTAGE: (5.0, 60.0),
     FaultKind.LEAVE_WORKER: (15.0, 20.0),
     FaultKind.REBALANCE_STORM: (5.0, 8.0),
+    FaultKind.FULL_DISK: (3.0, 12.0),
+    **dict.fromkeys(CLOCK_STEPS, (4.0, 10.0)),
     **dict.fromkeys(NETWORK, (1.0, 8.0)),
 }
 CALM_SECONDS = (0.5, 4.0)
@@ -64,6 +79,8 @@ CAMPAIGN: Mapping[FaultKind, int] = {
     FaultKind.STOP_BROKER: 20,
     FaultKind.LEAVE_WORKER: 10,
     FaultKind.REBALANCE_STORM: 10,
+    FaultKind.FULL_DISK: 20,
+    **dict.fromkeys(CLOCK_STEPS, 10),
     **dict.fromkeys(NETWORK, 20),
 }
 

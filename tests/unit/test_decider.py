@@ -181,6 +181,15 @@ async def test_a_decision_later_than_its_deadline_says_so(age: float, missed: bo
     assert (decision.deadline_missed, decision.age_ms) == (missed, round(age * 1000))
 
 
+async def test_a_clock_behind_the_brokers_makes_no_age_below_zero_but_is_told() -> None:
+    desk = Desk()
+    desk.clock.now = NOW - 3600
+    decided = await desk.decide(record_of(transaction(1)))
+    assert decided.ages == [0.0]
+    [decision] = decisions(decided)
+    assert (decision.age_ms, decision.deadline_missed) == (-3_600_000, False)
+
+
 def a_batch_with_an_old_one_in_the_middle() -> list[ConsumerRecord]:
     ages = (0.0, 60.0, 0.0)
     return [record_of(transaction(offset), offset=offset, at=NOW - age) for offset, age in enumerate(ages)]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from models.alert import MOST_SAMPLES, Alert, AlertStatus
 from rules.decision import FallbackReason
 from rules.incidents import KINDS, IncidentPolicy, Incidents
+from rules.moment import Moment
 from streams.wire.alert import event_of, read_alert, write_alert
 
 POLICY = IncidentPolicy(quiet_seconds=3.0, update_seconds=20.0)
@@ -20,8 +21,8 @@ OPEN, UPDATE, RESOLVED = AlertStatus.OPEN, AlertStatus.UPDATE, AlertStatus.RESOL
 RUNBOOK = Path("docs/runbook.md").read_text("utf-8")
 
 
-def at(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
+def at(seconds: float, *, clock_off: float = 0.0) -> Moment:
+    return Moment(START + timedelta(seconds=seconds + clock_off), 1000.0 + seconds)
 
 
 def open_incident(reason: str = "RESPONSE_TIMEOUT") -> Incidents:
@@ -85,9 +86,18 @@ def test_it_resolves_once_and_says_since_when_it_is_well() -> None:
     incidents.healthy("scorer", at(1))
     incidents.healthy("scorer", at(2))
     (resolved,) = incidents.due(at(5))
-    assert (resolved.status, resolved.restored_at) == (RESOLVED, at(1))
+    assert (resolved.status, resolved.restored_at) == (RESOLVED, at(1).time)
     assert incidents.due(at(60)) == []
     assert incidents.open_components() == ()
+
+
+@pytest.mark.parametrize("step", [7200.0, -3600.0])
+def test_a_clock_that_was_wrong_while_it_failed_keeps_no_incident_open(step: float) -> None:
+    incidents = Incidents(POLICY, source="worker-1")
+    assert incidents.failed("lanes", "TRANSACTION_TOO_OLD", at(0, clock_off=step)) is not None
+    incidents.healthy("lanes", at(1))
+    assert incidents.due(at(2.9)) == []
+    assert [alert.status for alert in incidents.due(at(3))] == [RESOLVED]
 
 
 def test_components_fail_and_recover_each_for_itself() -> None:
@@ -115,7 +125,10 @@ def test_an_alert_names_a_few_transactions_only() -> None:
 
 events = st.lists(
     st.tuples(
-        st.sampled_from(["failed", "healthy", "due"]), st.sampled_from(["scorer", "lanes"]), st.floats(0.0, 30.0)
+        st.sampled_from(["failed", "healthy", "due"]),
+        st.sampled_from(["scorer", "lanes"]),
+        st.floats(0.0, 30.0),
+        st.sampled_from([0.0, 5.0, -3600.0, 7200.0]),  # how far the wall clock is off
     ),
     max_size=60,
 )
@@ -123,23 +136,24 @@ events = st.lists(
 
 @given(events)
 def test_whatever_happens_each_incident_opens_once_is_updated_seldom_and_resolves_once(
-    history: list[tuple[str, str, float]],
+    history: list[tuple[str, str, float, float]],
 ) -> None:
     incidents, now = Incidents(POLICY, source="worker-1"), 0.0
     told: dict[str, tuple[AlertStatus, float]] = {}
     last_failure: dict[str, float] = {}
     proof: dict[str, float | None] = {}
-    for kind, component, passed in history:
+    for kind, component, passed, off in history:
         now += passed
+        moment = at(now, clock_off=off)
         alerts: list[Alert | None] = []
         if kind == "failed":
             last_failure[component], proof[component] = now, None
-            alerts = [incidents.failed(component, "RESPONSE_TIMEOUT", at(now), samples=["t-1", "t-2", "t-3"])]
+            alerts = [incidents.failed(component, "RESPONSE_TIMEOUT", moment, samples=["t-1", "t-2", "t-3"])]
         elif kind == "healthy":
-            incidents.healthy(component, at(now))
+            incidents.healthy(component, moment)
             proof[component] = now if proof.get(component) is None else proof[component]
         else:
-            alerts = [*incidents.due(at(now))]
+            alerts = [*incidents.due(moment)]
         for alert in filter(None, alerts):
             status, when = told.get(alert.component, (RESOLVED, 0.0))
             assert (alert.status is OPEN) == (status is RESOLVED)
@@ -168,7 +182,7 @@ def test_alerts_of_every_kind_keep_to_their_contract(reason: str) -> None:
     for alert in alerts:
         assert alert is not None
         kind = KINDS[reason]
-        event = event_of(alert, event_id="e-1", source="/holdfast/w", area=kind.area, what=kind.what, time=at(0))
+        event = event_of(alert, event_id="e-1", source="/holdfast/w", area=kind.area, what=kind.what, time=START)
         assert read_alert(write_alert(event)) == event
         assert msgspec.convert(msgspec.to_builtins(alert), Alert) == alert
         assert len(alert.sample_transaction_ids) == MOST_SAMPLES

@@ -15,12 +15,13 @@ CARD = "4111111111111111"
 @pytest.fixture(autouse=True)
 def logs() -> Iterator[None]:
     root = logging.getLogger()
-    before, sender = root.handlers[:], logging.getLogger("aiokafka.producer.sender")
+    before = root.handlers[:]
     yield
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
     root.handlers[:] = before
-    sender.filters.clear()
+    for name in [each for each in root.manager.loggerDict if each.startswith("aiokafka")]:
+        logging.getLogger(name).filters.clear()
 
 
 def test_an_event_is_a_json_object_with_its_component(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,3 +56,16 @@ def test_what_brokers_answer_for_a_moment_is_not_news(capsys: pytest.CaptureFixt
     told = capsys.readouterr().err
     assert "CONCURRENT" not in told
     assert "AUTHORIZATION" in told
+
+
+def test_a_client_that_knocks_at_a_broker_that_is_away_says_so_now_and_then(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs("worker-1")
+    client = logging.getLogger("aiokafka")
+    for port in range(9000, 9400):
+        client.error("Unable connect to node with id %s", port)
+        client.error("Unable to update metadata from %s", [1])
+    told = capsys.readouterr().err
+    assert told.count("Unable connect to node with id 9000") == 1
+    assert told.count("\n") == 2

@@ -11,6 +11,7 @@ from models.dead_letter import DeadLetterReason
 from rules.breaker import BreakerState
 from rules.decision import FallbackReason
 from rules.incidents import IncidentPolicy, Incidents
+from rules.moment import Moment
 from streams.deciding.batch import Decided, FallbackTally
 from streams.deciding.watch import LaneWatch
 from streams.metrics import WorkerMetrics
@@ -33,8 +34,8 @@ class Announcer:
     def healthy(self, component: str) -> None:
         self.incidents.healthy(component, self.now())
 
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.clock.now, UTC)
+    def now(self) -> Moment:
+        return Moment(datetime.fromtimestamp(self.clock.now, UTC), self.clock.now)
 
     def pass_(self, seconds: float) -> None:
         self.clock.pass_(seconds)
