@@ -1,6 +1,7 @@
 """Faults against a whole installation under load, one after the other, and a judgement of what it did meanwhile.
 
     make chaos            # ten minutes
+    make chaos-cluster    # ten minutes on three brokers, of which one at a time is killed
     make chaos-long       # every fault as often as the product's acceptance wants it; hours
     cd tests && python -m chaos.campaign --help
 
@@ -26,7 +27,7 @@ from chaos.evidence import gather
 from chaos.history import History, events
 from chaos.injection import inject
 from chaos.listener import Listener
-from chaos.schedule import CAMPAIGN, NETWORK, Fault, FaultKind, endless, given, schedule
+from chaos.schedule import CAMPAIGN, NETWORK, Fault, FaultKind, endless, given, possible, schedule
 from chaos.table import Episode, show
 from chaos.warmth import warm_up
 from rich.console import Console
@@ -35,6 +36,7 @@ from streams.operating.auditing import audit_topics
 
 AFTER_SECONDS = 3.0  # how long the ages after a fault are looked at
 PATIENCE_SECONDS = 90.0  # for every partition to be decided again
+STEADY_SECONDS = 5.0  # a partition that is decided, and be it slowly, is not silent for so long
 LONGEST_SECONDS = 6 * 3600.0
 
 console = Console(highlight=False, soft_wrap=True)
@@ -51,15 +53,27 @@ class Order:
     workers: int = 3
     partitions: int = 6
     mutant: str | None = None
-    kinds: tuple[FaultKind, ...] = tuple(FaultKind)
+    brokers: int = 1
+    kinds: tuple[FaultKind, ...] | None = None  # None: all that are possible
     exactly: tuple[FaultKind, ...] | None = None  # these faults and no others
     calm_seconds: float = 10.0  # under load before the first fault
     settle_seconds: float = 120.0  # for everything that was sent to be decided at the end
 
+    def __post_init__(self) -> None:
+        if wrong := set(self.wanted) - set(possible(self.brokers)):
+            raise ValueError(f"not with {self.brokers} brokers: {', '.join(sorted(wrong))}")
+
+    @property
+    def wanted(self) -> tuple[FaultKind, ...]:
+        """The kinds of faults there may be."""
+        if self.exactly is not None:
+            return self.exactly
+        return possible(self.brokers) if self.kinds is None else self.kinds
+
     @property
     def proxied(self) -> bool:
         """Whether there is anything for a proxy to do; it takes a part of a core."""
-        return not set(NETWORK).isdisjoint(self.kinds if self.exactly is None else self.exactly)
+        return not set(NETWORK).isdisjoint(self.wanted)
 
     @property
     def lasts(self) -> float:
@@ -70,7 +84,7 @@ class Order:
         """In the order that the seed gives."""
         if self.exactly is not None:
             return iter(given(self.seed, self.exactly))
-        counts = {kind: CAMPAIGN[kind] for kind in self.kinds}
+        counts = {kind: CAMPAIGN[kind] for kind in self.wanted}
         return iter(schedule(self.seed, counts)) if self.seconds is None else endless(self.seed, counts)
 
 
@@ -98,6 +112,7 @@ async def run(order: Order, home: Path) -> Outcome:
         home,
         workers=order.workers,
         partitions=order.partitions,
+        brokers=order.brokers,
         mutant=order.mutant,
         proxied=order.proxied,
         seed=order.seed,
@@ -108,6 +123,7 @@ async def run(order: Order, home: Path) -> Outcome:
                 await asyncio.sleep(order.calm_seconds)
                 calm = list(listener.ages_between(calm_from + order.calm_seconds / 2, time.time()))
                 episodes = await _all_faults(order, estate, listener, history)
+                await _until_in_time(listener, estate.settings.deadline.deadline_ms / 1000)
                 sender.terminate()
                 unsent = await sender.wait()
         audit = await audit_topics(estate.settings, wait_seconds=order.settle_seconds)
@@ -165,7 +181,10 @@ async def _all_faults(order: Order, estate: Estate, listener: Listener, history:
         history.note("fault", number=fault.number, kind=fault.kind, victim=fault.victim, seconds=fault.seconds)
         began = time.time()
         counted_from = await inject(estate, fault)
-        back = await _until_back(listener, counted_from)
+        if fault.kind is FaultKind.KILL_ONE_BROKER:
+            back = _gone_on(listener, counted_from, fault.seconds)
+        else:
+            back = await _until_back(listener, counted_from)
         now = time.time()
         history.note("back", number=fault.number, seconds=back)
         history.flush()
@@ -185,6 +204,16 @@ async def _all_faults(order: Order, estate: Estate, listener: Listener, history:
     return episodes
 
 
+async def _until_in_time(listener: Listener, seconds: float) -> None:
+    """Wait while decisions are late, for some time: an incident resolves only by what goes well after it."""
+    give_up_at = time.time() + PATIENCE_SECONDS
+    while (now := time.time()) < give_up_at:
+        ages = sorted(listener.ages_between(now - STEADY_SECONDS, now))
+        if ages and ages[len(ages) * 9 // 10] < seconds:
+            return
+        await asyncio.sleep(0.2)
+
+
 async def _until_back(listener: Listener, moment: float) -> float | None:
     """Seconds from the moment until of every partition a decision was heard that was made after it."""
     give_up_at = time.time() + PATIENCE_SECONDS
@@ -196,11 +225,20 @@ async def _until_back(listener: Listener, moment: float) -> float | None:
     return max(each for each in backs if each is not None)
 
 
+def _gone_on(listener: Listener, moment: float, seconds: float) -> float | None:
+    """The longest silence of a partition while a broker was dead; None where one was silent when it came back."""
+    until = moment + seconds
+    if max(listener.longest_silences(until - STEADY_SECONDS, until)) >= STEADY_SECONDS:
+        return None
+    return max(listener.longest_silences(moment, until))
+
+
 def main(
     seconds: Annotated[float, typer.Option(min=1, help="For so long faults are begun.")] = 480.0,
     seed: Annotated[int | None, typer.Option(help="Of an earlier run; else any.")] = None,
     rate: Annotated[float, typer.Option(min=1, help="Payments a second.")] = 500.0,
     twice: Annotated[float, typer.Option(min=0, max=1, help="Share of payments sent a second time.")] = 0.02,
+    brokers: Annotated[int, typer.Option(help="1, or 3 of which one at a time is killed.")] = 1,
     kind: Annotated[list[FaultKind] | None, typer.Option(help="Only these; may be repeated.")] = None,
     mutant: Annotated[str | None, typer.Option(help="Run a worker that is broken so: see chaos.mutants.")] = None,
     home: Annotated[Path | None, typer.Option(help="Keep history and logs here.")] = None,
@@ -208,14 +246,18 @@ def main(
 ) -> None:
     """Run a campaign."""
     chosen = secrets.randbelow(2**31) if seed is None else seed
-    order = Order(
-        seed=chosen,
-        seconds=None if everything else seconds,
-        rate=rate,
-        twice=twice,
-        mutant=mutant,
-        kinds=tuple(kind or FaultKind),
-    )
+    try:
+        order = Order(
+            seed=chosen,
+            seconds=None if everything else seconds,
+            rate=rate,
+            twice=twice,
+            mutant=mutant,
+            brokers=brokers,
+            kinds=tuple(kind) if kind else None,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     console.print(f"seed {chosen}, {rate:g} payments a second")
     with tempfile.TemporaryDirectory(prefix="holdfast-chaos-") as scratch:
         outcome = asyncio.run(run(order, home or Path(scratch)))

@@ -15,9 +15,12 @@ from typing import Self
 import psutil
 from chaos.proxy import FaultProxy
 from chaos.warmth import warm_up
+from confluent_kafka.admin import AdminClient, ClusterMetadata
 from support.scorers import scorers_of
 
+from streams.broker.cluster_layout import NODES
 from streams.broker.embedded import EmbeddedKafka
+from streams.broker.embedded_cluster import NODE_HEAP_MB, EmbeddedCluster
 from streams.broker.kafka_launch import KafkaOptions
 from streams.broker.topic_admin import create_topics
 from streams.operating.restarts import RestartPolicy
@@ -32,6 +35,9 @@ LEARNER = {
     "HOLDFAST_LEARNER_LEAST_FRAUDS": "3",
     "HOLDFAST_LEARNER_PUBLISH_INTERVAL_SECONDS": "2",
 }
+COPIES = {"HOLDFAST_TOPICS_REPLICATION_FACTOR": "3", "HOLDFAST_TOPICS_MIN_INSYNC_REPLICAS": "2"}
+# Soon after it is back a broker leads its share of partitions again, so that the next kill hits leaders too.
+LEADERS_BACK = {"leader.imbalance.check.interval.seconds": "2"}
 COMMAND = (sys.executable, "-m", "streams.operating.cli")
 
 
@@ -78,19 +84,40 @@ class Estate:
     workers: int = 3
     partitions: int = 6
     mutant: str | None = None  # of the workers: see chaos.mutants
-    proxied: bool = False  # a fault proxy stands between the broker and all clients
+    brokers: int = 1  # or 3, with a copy of everything on each
+    proxied: bool = False  # a fault proxy stands between the one broker and all clients
     seed: int = 1  # of the proxy's chance
     overrides: Mapping[str, str] = field(default_factory=dict)  # further HOLDFAST_* variables
     parts: dict[str, Part] = field(default_factory=dict)
-    broker: EmbeddedKafka = field(init=False)
+    broker: EmbeddedKafka | EmbeddedCluster = field(init=False)
     proxy: FaultProxy = field(init=False)
     settings: Settings = field(init=False)
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
 
+    @property
+    def lone(self) -> EmbeddedKafka:
+        """The one broker."""
+        if isinstance(self.broker, EmbeddedCluster):
+            raise TypeError("there are three")
+        return self.broker
+
     async def start_broker(self) -> None:
         """Start it, for the first time or after it was killed."""
-        await asyncio.to_thread(self.broker.start)
-        self.proxy.lead_to(self.broker.port)
+        await asyncio.to_thread(self.lone.start)
+        self.proxy.lead_to(self.lone.port)
+
+    def broker_in_turn(self, number: int) -> EmbeddedKafka:
+        """One broker of three: each in its turn."""
+        if not isinstance(self.broker, EmbeddedCluster):
+            raise TypeError("there is only one")
+        return self.broker.nodes[1 + (number - 1) % NODES]
+
+    async def copied(self) -> None:
+        """Return once every replica of every partition is in sync again. Raises TimeoutError."""
+        client = AdminClient({"bootstrap.servers": self.broker.bootstrap, "log_level": 0})
+        async with asyncio.timeout(READY_SECONDS):
+            while behind(await asyncio.to_thread(client.list_topics, timeout=10)):
+                await asyncio.sleep(0.2)
 
     def environment(self) -> dict[str, str]:
         """What brings a process of the product to these topics."""
@@ -99,7 +126,7 @@ class Estate:
             "HOLDFAST_TOPICS_PARTITIONS": str(self.partitions),
             "HOLDFAST_METRICS_WORKER_PORT": "-1",
             "HOLDFAST_METRICS_LEARNER_PORT": "-1",
-        }
+        } | (COPIES if self.brokers > 1 else {})
         return {**os.environ, **here, **LEARNER, **self.overrides}
 
     def names(self) -> list[str]:
@@ -121,6 +148,10 @@ class Estate:
             return None
         return scorers[-1] if scorers else None
 
+    def __post_init__(self) -> None:
+        if self.brokers not in (1, NODES) or (self.brokers > 1 and self.proxied):
+            raise ValueError(f"1 broker, behind a proxy or not, or {NODES} without one")
+
     async def __aenter__(self) -> Self:
         try:
             await self._start()
@@ -134,12 +165,19 @@ class Estate:
     ) -> None:
         await self._opened.aclose()
 
-    async def _start(self) -> None:
+    async def _start_brokers(self) -> None:
         self.proxy = await self._opened.enter_async_context(FaultProxy(rng=Random(self.seed)))
+        if self.brokers > 1:
+            options = KafkaOptions(heap_mb=NODE_HEAP_MB, properties=LEADERS_BACK)
+            self.broker = await self._opened.enter_async_context(EmbeddedCluster(self.home / "kafka", options))
+            return
         advertised = f"127.0.0.1:{self.proxy.port}" if self.proxied else None
         self.broker = EmbeddedKafka(self.home / "kafka", KafkaOptions(heap_mb=768, advertised=advertised))
         self._opened.push_async_callback(asyncio.to_thread, self.broker.stop)
         await self.start_broker()
+
+    async def _start(self) -> None:
+        await self._start_brokers()
         environment = self.environment()
         self.settings = load_settings(None, environment)
         await create_topics(self.settings)
@@ -157,3 +195,13 @@ class Estate:
     def _add(self, name: str, command: tuple[str, ...], environment: Mapping[str, str]) -> None:
         child = Child(name=name, command=command, environment=environment, ready_within_seconds=READY_SECONDS)
         self.parts[name] = Part(child, self.home / "logs")
+
+
+def behind(metadata: ClusterMetadata) -> list[str]:
+    """Partitions of which a replica is not in sync."""
+    return [
+        f"{topic}-{number}"
+        for topic, its in metadata.topics.items()
+        for number, partition in its.partitions.items()
+        if len(partition.isrs) < len(partition.replicas)
+    ]

@@ -44,6 +44,8 @@ async def inject(estate: Estate, fault: Fault) -> float:
             return await _storm(estate, fault.seconds)
         case FaultKind.KILL_BROKER | FaultKind.BROKER_OUTAGE:
             return await _broker_away(estate, fault.seconds)
+        case FaultKind.KILL_ONE_BROKER:
+            return await _one_broker_away(estate, fault)
         case FaultKind.STOP_BROKER:
             return await _broker_stopped(estate, fault.seconds)
         case _:
@@ -123,6 +125,17 @@ async def _broker_away(estate: Estate, seconds: float) -> float:
     return back
 
 
+async def _one_broker_away(estate: Estate, fault: Fault) -> float:
+    """The others go on without it; done once it has everything again, so that the next may die."""
+    broker = estate.broker_in_turn(fault.number)
+    began = time.time()
+    await asyncio.to_thread(broker.kill)
+    await asyncio.sleep(began + fault.seconds - time.time())
+    await asyncio.to_thread(broker.start)
+    await estate.copied()
+    return began
+
+
 async def _network(estate: Estate, fault: Fault) -> float:
     """Between all clients and the broker."""
     what, direction = ON_THE_LINE[fault.kind]
@@ -132,7 +145,7 @@ async def _network(estate: Estate, fault: Fault) -> float:
 
 
 async def _broker_stopped(estate: Estate, seconds: float) -> float:
-    group = psutil.Process(estate.broker.pid)
+    group = psutil.Process(estate.lone.pid)
     stopped = [group, *group.children(recursive=True)]
     for each in stopped:
         each.suspend()
