@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from support.processes import environment_of
 from support.strangers import consume, produce
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.embedded_cluster import EmbeddedCluster
@@ -95,23 +95,24 @@ def test_all_brokers_die_with_a_parent_that_is_killed(directory: Path) -> None:
 
 
 def test_commands_start_show_and_stop_three_brokers(directory: Path) -> None:
-    def call(*arguments: str) -> Result:
-        return CliRunner().invoke(app, [*arguments, "--data-dir", str(directory)])
+    def call(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "streams.operating.cli", "kafka", *arguments, "--data-dir", str(directory)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
     started = call("start", "--brokers", "3", "--heap-mb", "256", "--json")
     running = json.loads(started.stdout)
-    assert (started.exit_code, running["state"]) == (0, "running")
+    assert (started.returncode, running["state"]) == (0, "running")
     assert [each["bootstrap"] for each in running["brokers"]] == running["bootstrap"].split(",")
     assert json.loads(call("start", "--json").stdout) == running
-    assert call("start", "--brokers", "1").exit_code == 1
+    assert call("start", "--brokers", "1").returncode == 1
 
     EmbeddedKafka(directory / "node-2").kill()
     degraded = call("status", "--json")
-    assert (degraded.exit_code, json.loads(degraded.stdout)["state"]) == (0, "degraded")
+    assert (degraded.returncode, json.loads(degraded.stdout)["state"]) == (0, "degraded")
     assert json.loads(call("start", "--json").stdout)["state"] == "running"
 
-    assert call("stop").exit_code == 0
-    assert (call("status").exit_code, processes_of(directory)) == (3, [])
+    assert call("stop").returncode == 0
+    assert (call("status").returncode, processes_of(directory)) == (3, [])
 
 
 def test_three_brokers_do_not_take_over_the_data_of_one(directory: Path) -> None:
