@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench chaos chaos-long prove lint types lock clean
+.PHONY: help demo test bench chaos chaos-cluster chaos-long prove lint types lock clean
 
 help: ## Say what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## Show on this machine what happens when the model fails: a minute and a half
 	$(BIN)/holdfast demo
@@ -25,8 +25,12 @@ bench: $(STAMP) ## Measure the age at decision at 1,000 transactions a second
 chaos: $(STAMP) ## Ten minutes of faults under load, and a judgement; SEED=n repeats a run, FOR=60 is shorter
 	cd tests && ../$(BIN)/python -m chaos.campaign --seconds $(or $(FOR),480) $(if $(SEED),--seed $(SEED))
 
-chaos-long: $(STAMP) ## The whole campaign of faults; hours
-	cd tests && ../$(BIN)/python -m chaos.campaign --everything $(or $(RESULTS),../.holdfast/campaign.jsonl) --rate 1000 $(if $(SEED),--seed $(SEED))
+chaos-cluster: $(STAMP) ## The same on three brokers, one of them killed at a time; SEED=n, FOR=60
+	cd tests && ../$(BIN)/python -m chaos.campaign --brokers 3 --seconds $(or $(FOR),480) $(if $(SEED),--seed $(SEED))
+
+chaos-long: $(STAMP) ## The whole campaign of faults, hours; goes on where RESULTS=file ends, LEGS=3 does no more
+	cd tests && ../$(BIN)/python -m chaos.whole_campaign $(abspath $(or $(RESULTS),.holdfast/campaign.jsonl)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(LEGS),--most $(LEGS))
 
 prove: $(STAMP) ## Break the product in every way that the checker must see, then let it be clean: half an hour
 	cd tests && ../$(BIN)/python -m chaos.proof --clean 20

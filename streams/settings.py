@@ -46,12 +46,16 @@ class BrokerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicSettings:
-    """How topics are created, and what is put before their names."""
+    """How topics are created, and what is put before their names. Raises ValueError for copies that cannot be."""
 
     prefix: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._-]{0,64}\Z")] = ""
     partitions: Annotated[int, Meta(ge=1, le=1024)] = 8
     replication_factor: Annotated[int, Meta(ge=1, le=7)] = 1
     min_insync_replicas: Annotated[int, Meta(ge=1, le=7)] = 1
+
+    def __post_init__(self) -> None:
+        if self.min_insync_replicas > self.replication_factor:
+            raise ValueError("min_insync_replicas must not be above replication_factor, or nothing can be written")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

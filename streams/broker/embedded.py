@@ -93,7 +93,7 @@ class EmbeddedKafka:
 
     def _bring_up(self, jars: tuple[Path, ...], lock: int, *, detached: bool) -> None:
         try:
-            format_data(self.home, jars)
+            format_data(self.home, jars, self.options.member)
             self._process = launch(self.home, jars, self.options, lock=lock, detached=detached)
         finally:
             os.close(lock)  # the broker holds it now, if there is one

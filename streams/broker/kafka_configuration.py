@@ -1,9 +1,9 @@
-"""What the embedded Kafka is configured with: one node in KRaft mode, broker and controller in one process."""
+"""What an embedded Kafka is configured with: a node in KRaft mode, broker and controller in one process."""
 
 import json
 import random
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 HOST = "127.0.0.1"
@@ -34,14 +34,47 @@ SINGLE_NODE = {
     "log.cleaner.dedupe.buffer.size": "16777216",  # of the heap; the default would take 128 MiB
 }
 
+# One of three may be gone, and everything that was acknowledged is still there on two.
+COPIES, COPIES_IN_SYNC = 3, 2
+CLUSTERED = {
+    "default.replication.factor": str(COPIES),
+    "min.insync.replicas": str(COPIES_IN_SYNC),
+    "offsets.topic.replication.factor": str(COPIES),  # its minimum in sync is that of the broker
+    "transaction.state.log.replication.factor": str(COPIES),
+    "transaction.state.log.min.isr": str(COPIES_IN_SYNC),
+    "share.coordinator.state.topic.replication.factor": str(COPIES),
+    "share.coordinator.state.topic.min.isr": str(COPIES_IN_SYNC),
+    "unclean.leader.election.enable": "false",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """Where it listens on 127.0.0.1: for clients, for itself as a broker, for itself as a controller."""
+    """Where it listens on 127.0.0.1: for clients, for brokers, for controllers."""
 
     clients: int
     internal: int
     controller: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """Which node of which cluster: all of them have the same `cluster_id` and know each other's ports by number."""
+
+    cluster_id: str
+    number: int
+    nodes: Mapping[int, Ports]
+
+    @property
+    def ports(self) -> Ports:
+        """Where this node listens."""
+        return self.nodes[self.number]
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """What makes a node one of these."""
+        voters = ",".join(f"{number}@{HOST}:{ports.controller}" for number, ports in self.nodes.items())
+        return {**CLUSTERED, "node.id": str(self.number), "controller.quorum.voters": voters}
 
 
 def server_properties(
@@ -50,6 +83,7 @@ def server_properties(
     ports: Ports,
     advertised: str | None = None,
     listeners: Mapping[str, int] | None = None,
+    member: Membership | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """All properties of one start; `extra` has the last word.
@@ -65,6 +99,7 @@ def server_properties(
         "controller.quorum.voters": f"1@{controller}",
         "listeners": f"PLAINTEXT://{clients},INTERNAL://{internal},CONTROLLER://{controller}{further}",
         "advertised.listeners": f"PLAINTEXT://{advertised or clients},INTERNAL://{internal}{further}",
+        **(member.properties if member else {}),
         **(extra or {}),
     }
 
@@ -76,8 +111,13 @@ def render(properties: Mapping[str, str]) -> str:
 
 def choose_ports(clients: int | None) -> Ports:
     """Choose free ports, with the one for clients as asked."""
-    free = (port for port in random.sample(PORTS, len(PORTS)) if is_free(port))
+    free = free_ports()
     return Ports(clients=clients or next(free), internal=next(free), controller=next(free))
+
+
+def free_ports() -> Iterator[int]:
+    """Ports that are free now, each once, in no order."""
+    return (port for port in random.sample(PORTS, len(PORTS)) if is_free(port))
 
 
 def is_free(port: int) -> bool:

@@ -1,6 +1,7 @@
 """Creating topics, and telling what is wrong with those that exist."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,15 +108,20 @@ async def _check(client: AIOKafkaAdminClient, settings: Settings) -> list[Findin
             continue
         findings += [
             Finding(topic=name, problem=problem)
-            for problem in _problems(spec, settings, len(described[name]["partitions"]), configured.get(name, {}))
+            for problem in _problems(spec, settings, described[name]["partitions"], configured.get(name, {}))
         ]
     return findings
 
 
-def _problems(spec: TopicSpec, settings: Settings, partitions: int, configured: dict[str, str]) -> list[str]:
+def _problems(
+    spec: TopicSpec, settings: Settings, partitions: Sequence[Mapping[str, Any]], configured: dict[str, str]
+) -> list[str]:
     problems = []
-    if partitions != spec.partitions(settings.topics):
-        problems.append(f"has {partitions} partitions, not {spec.partitions(settings.topics)}")
+    if len(partitions) != spec.partitions(settings.topics):
+        problems.append(f"has {len(partitions)} partitions, not {spec.partitions(settings.topics)}")
+    copies = min(len(each["replicas"]) for each in partitions)
+    if copies < settings.topics.replication_factor:  # more is well, and what a reassignment makes for a while
+        problems.append(f"has {copies} {'copy' if copies == 1 else 'copies'}, not {settings.topics.replication_factor}")
     problems += [
         f"{key} is {configured.get(key)!r}, not {wanted!r}"
         for key, wanted in spec.configuration(settings.topics).items()

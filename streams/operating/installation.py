@@ -3,13 +3,12 @@
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from streams.broker.embedded import EmbeddedKafka
-from streams.broker.kafka_home import KafkaHome
-from streams.broker.kafka_launch import KafkaOptions
+from streams.broker.embedded_cluster import kafka_in
+from streams.broker.jars import KafkaUnavailable
 from streams.broker.topic_admin import create_topics
 from streams.operating.supervisor import Child, Supervisor
 from streams.settings import MetricsSettings, Settings, load_settings
@@ -30,7 +29,7 @@ class Plan:
     own_kafka: bool = True
     audited: bool = False  # by an auditor that follows the topics
     simulate_rate: float | None = None  # transactions a second; None: none are made
-    kafka_heap_mb: int = 768
+    kafka_heap_mb: int | None = None  # of each broker; None: Kafka's own default here
 
     @property
     def logs(self) -> Path:
@@ -82,18 +81,18 @@ async def running(plan: Plan, told: Told) -> AsyncIterator[Installation]:
 
 async def _kafka(opened: AsyncExitStack, plan: Plan, told: Told) -> str:
     """Start one in the home, or find it running there; the address of it."""
-    home = KafkaHome(plan.home.absolute() / "kafka")
-    if occupant := home.occupant():
-        told("kafka", "was running already, and will go on")
-        return occupant.bootstrap
-    told("kafka", "starting")
 
     def downloading(fetched: int, total: int) -> None:
         told("kafka", f"downloading, {fetched / 1e6:.0f} of {total / 1e6:.0f} MB")
 
-    broker = EmbeddedKafka(home.directory, KafkaOptions(heap_mb=plan.kafka_heap_mb), progress=downloading)
-    await opened.enter_async_context(broker)
-    return broker.bootstrap
+    kafka = kafka_in(plan.home.absolute() / "kafka", heap_mb=plan.kafka_heap_mb, progress=downloading)
+    with suppress(KafkaUnavailable):
+        address = kafka.bootstrap
+        told("kafka", "was running already, and will go on")
+        return address
+    told("kafka", "starting")
+    await opened.enter_async_context(kafka)
+    return kafka.bootstrap
 
 
 def _metrics_ports(metrics: MetricsSettings, workers: list[str], *, audited: bool) -> dict[str, int]:

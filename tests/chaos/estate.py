@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -13,14 +13,12 @@ from typing import Self
 
 import psutil
 from chaos.clock import Clock
-from chaos.disk import Disk
-from chaos.proxy_process import FarProxy
+from chaos.lone_broker import LoneBroker
+from chaos.order import Order
+from chaos.three_brokers import COPIES, ThreeBrokers
 from chaos.warmth import warm_up
 from support.scorers import scorers_of
 
-from streams.broker.embedded import EmbeddedKafka
-from streams.broker.jars import kafka_jars
-from streams.broker.kafka_launch import KafkaOptions, format_data
 from streams.broker.topic_admin import create_topics
 from streams.operating.restarts import RestartPolicy
 from streams.operating.supervisor import Child, Kept, Supervisor
@@ -35,6 +33,7 @@ LEARNER = {
     "HOLDFAST_LEARNER_PUBLISH_INTERVAL_SECONDS": "2",
 }
 COMMAND = (sys.executable, "-m", "streams.operating.cli")
+TESTS = str(Path(__file__).parents[1])  # where `chaos` is found
 
 
 @dataclass(slots=True)
@@ -74,55 +73,47 @@ class Part:
 
 @dataclass(slots=True)
 class Estate:
-    """Kafka, topics, workers and a learner, below `home`; everything is ready within the block."""
+    """Kafka, topics, workers and a learner, as an order needs them, below `home`; all is ready within the block."""
 
     home: Path
-    workers: int = 3
-    partitions: int = 6
-    mutant: str | None = None  # of the workers: see chaos.mutants
-    proxied: bool = False  # a fault proxy stands between the broker and all clients; it takes a part of a core
-    seed: int = 1  # of the proxy's chance
-    own_disk: bool = False  # the broker's data lies on a disk that can be filled
-    own_clocks: bool = False  # workers and learner go by clocks that can be stepped
-    overrides: Mapping[str, str] = field(default_factory=dict)  # further HOLDFAST_* variables
+    order: Order
     parts: dict[str, Part] = field(default_factory=dict)
-    broker: EmbeddedKafka = field(init=False)
-    proxy: FarProxy | None = None
-    disk: Disk = field(init=False)  # if it is its own
-    clocks: dict[str, Clock] = field(default_factory=dict)  # of each process, if they are their own
+    clocks: dict[str, Clock] = field(default_factory=dict)  # of each process, if they are to be stepped
     settings: Settings = field(init=False)
+    _brokers: LoneBroker | ThreeBrokers = field(init=False)
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
 
-    async def start_broker(self) -> None:
-        """Start it, for the first time or after it ended. What it said before is kept beside the other logs."""
-        self._keep_broker_log()
-        await asyncio.to_thread(self.broker.start)
-        if self.proxy is not None:
-            await self.proxy.lead_to(self.broker.port)
+    @property
+    def lone(self) -> LoneBroker:
+        """The one broker."""
+        assert isinstance(self._brokers, LoneBroker), "there are three brokers"
+        return self._brokers
 
-    def _keep_broker_log(self) -> None:
-        logs = self.home / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            self.broker.home.log.rename(logs / f"kafka-{sum(1 for _ in logs.glob('kafka-*'))}.log")
+    @property
+    def three(self) -> ThreeBrokers:
+        """The three brokers."""
+        assert isinstance(self._brokers, ThreeBrokers), "there is one broker"
+        return self._brokers
 
     def environment(self) -> dict[str, str]:
         """What brings a process of the product to these topics."""
         here = {
-            "HOLDFAST_BROKER": self.broker.bootstrap,
-            "HOLDFAST_TOPICS_PARTITIONS": str(self.partitions),
+            "HOLDFAST_BROKER": self._brokers.bootstrap,
+            "HOLDFAST_TOPICS_PARTITIONS": str(self.order.partitions),
             "HOLDFAST_METRICS_WORKER_PORT": "-1",
             "HOLDFAST_METRICS_LEARNER_PORT": "-1",
-        }
-        return {**os.environ, **here, **LEARNER, **self.overrides}
+            "PYTHONPATH": os.pathsep.join((TESTS, *filter(None, (os.environ.get("PYTHONPATH"),)))),
+        } | (COPIES if self.order.brokers > 1 else {})
+        return {**os.environ, **here, **LEARNER, **self.order.overrides}
 
     def names(self) -> list[str]:
         """The workers."""
-        return [f"worker-{number}" for number in range(1, self.workers + 1)]
+        return [f"worker-{number}" for number in range(1, self.order.workers + 1)]
 
     def victim(self, chosen: float) -> Part:
         """The worker that a number from 0 to 1 points at."""
-        return self.parts[self.names()[min(int(chosen * self.workers), self.workers - 1)]]
+        names = self.names()
+        return self.parts[names[min(int(chosen * len(names)), len(names) - 1)]]
 
     def scorer_of(self, part: Part) -> psutil.Process | None:
         """The scorer that a worker asks, or the newest of two."""
@@ -149,14 +140,7 @@ class Estate:
         await self._opened.aclose()
 
     async def _start(self) -> None:
-        if self.proxied:
-            self.proxy = await self._opened.enter_async_context(FarProxy(self.seed))
-        advertised = f"127.0.0.1:{self.proxy.port}" if self.proxy is not None else None
-        self.broker = EmbeddedKafka(self.home / "kafka", KafkaOptions(heap_mb=768, advertised=advertised))
-        if self.own_disk:
-            await asyncio.to_thread(self._mount)
-        self._opened.push_async_callback(asyncio.to_thread, self.broker.stop)
-        await self.start_broker()
+        self._brokers = await self._opened.enter_async_context(self._ordered_brokers())
         environment = self.environment()
         self.settings = load_settings(None, environment)
         await create_topics(self.settings)
@@ -168,18 +152,19 @@ class Estate:
             self._opened.push_async_callback(part.stop)
         await asyncio.gather(*(part.start() for part in self.parts.values()))
 
-    def _mount(self) -> None:
-        """Only Kafka's data, once it is formatted: what it says must be read when nothing more fits on its disk."""
-        home = self.broker.home
-        home.directory.mkdir(parents=True, exist_ok=True)
-        format_data(home, kafka_jars())
-        self.disk = self._opened.enter_context(Disk(home.data))
+    def _ordered_brokers(self) -> LoneBroker | ThreeBrokers:
+        order, directory = self.order, self.home / "kafka"
+        if order.brokers > 1:
+            return ThreeBrokers(directory)
+        logs = self.home / "logs"
+        return LoneBroker(directory, logs, proxied=order.proxied, own_disk=order.own_disk, seed=order.seed)
 
     def _worker(self) -> tuple[str, ...]:
-        return (sys.executable, "-m", "chaos.mutants", self.mutant) if self.mutant else COMMAND
+        mutant = self.order.mutant
+        return (sys.executable, "-m", "chaos.mutants", mutant) if mutant else COMMAND
 
     def _add(self, name: str, command: tuple[str, ...], environment: Mapping[str, str]) -> None:
-        if self.own_clocks:
+        if self.order.own_clocks:
             self.clocks[name] = Clock(self.home / "clocks" / name)
             command = self.clocks[name].over(command)
         child = Child(name=name, command=command, environment=environment, ready_within_seconds=READY_SECONDS)

@@ -31,6 +31,8 @@ async def inject(estate: Estate, fault: Fault) -> float:
     match fault.kind:
         case FaultKind.KILL_BROKER | FaultKind.BROKER_OUTAGE:
             return await _broker_away(estate, fault.seconds)
+        case FaultKind.KILL_ONE_BROKER:
+            return await _one_broker_away(estate, fault)
         case FaultKind.STOP_BROKER:
             return await _broker_stopped(estate, fault.seconds)
         case FaultKind.FULL_DISK:
@@ -126,24 +128,35 @@ async def _storm(estate: Estate, seconds: float) -> float:
 
 
 async def _broker_away(estate: Estate, seconds: float) -> float:
-    await asyncio.to_thread(estate.broker.kill)
+    await estate.lone.kill()
     gone = time.time()
     await asyncio.sleep(seconds)
     back = time.time() if seconds else gone  # of an outage counts from the start of what comes back
-    await estate.start_broker()
+    await estate.lone.start()
     return back
+
+
+async def _one_broker_away(estate: Estate, fault: Fault) -> float:
+    """The others go on without it; done once it has everything again, so that the next may die."""
+    broker = estate.three.in_turn(fault.number)
+    began = time.time()
+    await asyncio.to_thread(broker.kill)
+    await asyncio.sleep(began + fault.seconds - time.time())
+    await asyncio.to_thread(broker.start)
+    await estate.three.copied()
+    return began
 
 
 async def _disk_full(estate: Estate, seconds: float) -> float:
     """Kafka ends by itself once it cannot write; it is started again when there is room, as an operator would."""
-    with estate.disk.full():
+    with estate.lone.disk.full():
         await asyncio.sleep(seconds)
         give_up_at = time.monotonic() + PRESENT_SECONDS
-        while estate.broker.home.occupied() and time.monotonic() < give_up_at:
+        while estate.lone.runs and time.monotonic() < give_up_at:
             await asyncio.sleep(0.05)
     room = time.time()
-    if not estate.broker.home.occupied():
-        await estate.start_broker()
+    if not estate.lone.runs:
+        await estate.lone.start()
     return room
 
 
@@ -158,15 +171,13 @@ async def _clocks_off(estate: Estate, part: Part, step: int, seconds: float) -> 
 async def _network(estate: Estate, fault: Fault) -> float:
     """Between all clients and the broker."""
     what, direction = ON_THE_LINE[fault.kind]
-    assert estate.proxy is not None, "the estate has no proxy"
-    async with estate.proxy.fault(what, direction=direction):
+    async with estate.lone.proxy.fault(what, direction=direction):
         await asyncio.sleep(fault.seconds)
     return time.time()
 
 
 async def _broker_stopped(estate: Estate, seconds: float) -> float:
-    group = psutil.Process(estate.broker.pid)
-    stopped = [group, *group.children(recursive=True)]
+    stopped = estate.lone.processes()
     for each in stopped:
         each.suspend()
     try:

@@ -4,9 +4,9 @@ import asyncio
 import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.ages import classed
@@ -16,8 +16,9 @@ from chaos.evidence import alerts, gather
 from chaos.history import History, events
 from chaos.injection import inject
 from chaos.listener import Listener
+from chaos.order import Order
 from chaos.outcome import Episode, Outcome
-from chaos.schedule import CAMPAIGN, NETWORK, Fault, FaultKind, endless, given, schedule
+from chaos.schedule import FaultKind
 from chaos.warmth import warm_up
 from rich.console import Console
 
@@ -25,58 +26,18 @@ from streams.operating.auditing import audit_topics
 
 AFTER_SECONDS = 3.0  # how long the ages after a fault are looked at
 PATIENCE_SECONDS = 90.0  # for every partition to be decided again
-LONGEST_SECONDS = 6 * 3600.0
+STEADY_SECONDS = 5.0  # a partition that is decided, and be it slowly, is not silent for so long
 AFTERWARDS = ("--rate", "50", "--seconds", "8", "--bad", "0")
 
 console = Console(highlight=False, soft_wrap=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What to run."""
-
-    seed: int
-    seconds: float | None  # None: every fault of the whole campaign
-    rate: float = 500.0
-    twice: float = 0.02
-    workers: int = 3
-    partitions: int = 6
-    mutant: str | None = None
-    kinds: tuple[FaultKind, ...] = tuple(FaultKind)
-    exactly: tuple[FaultKind, ...] | None = None  # these faults and no others
-    calm_seconds: float = 10.0  # under load before the first fault
-    settle_seconds: float = 120.0  # for everything that was sent to be decided at the end
-
-    @property
-    def proxied(self) -> bool:
-        """Whether there is anything for a proxy to do; it takes a part of a core."""
-        return not set(NETWORK).isdisjoint(self.kinds if self.exactly is None else self.exactly)
-
-    @property
-    def lasts(self) -> float:
-        """Seconds, at the most."""
-        return LONGEST_SECONDS if self.seconds is None else self.seconds + self.calm_seconds + 2 * PATIENCE_SECONDS
-
-    def faults(self) -> Iterator[Fault]:
-        """In the order that the seed gives."""
-        if self.exactly is not None:
-            return iter(given(self.seed, self.exactly))
-        counts = {kind: CAMPAIGN[kind] for kind in self.kinds}
-        return iter(schedule(self.seed, counts)) if self.seconds is None else endless(self.seed, counts)
-
-
 async def run(order: Order, home: Path) -> Outcome:
     """Run it below `home`, where the history and all logs stay."""
-    async with Estate(
-        home,
-        workers=order.workers,
-        partitions=order.partitions,
-        mutant=order.mutant,
-        proxied=order.proxied,
-        seed=order.seed,
-    ) as estate:
+    async with Estate(home, order) as estate:
         with Listener(estate.settings) as listener, History(home / "faults.jsonl") as history:
-            load = ("--rate", str(order.rate), "--seconds", str(order.lasts), "--twice", str(order.twice))
+            lasts = order.seconds + order.calm_seconds + 2 * PATIENCE_SECONDS
+            load = ("--rate", str(order.rate), "--seconds", str(lasts), "--twice", str(order.twice))
             async with _sending(estate, home / "sent.jsonl", order.seed, *load) as sender:
                 calm_from = time.time()
                 await asyncio.sleep(order.calm_seconds)
@@ -136,7 +97,7 @@ async def _sending(estate: Estate, acks: Path, seed: int, *options: str) -> Asyn
 
 async def _all_faults(order: Order, estate: Estate, listener: Listener, history: History) -> list[Episode]:
     episodes: list[Episode] = []
-    give_up_at = time.monotonic() + (order.seconds if order.seconds is not None else float("inf"))
+    give_up_at = time.monotonic() + order.seconds
     for fault in order.faults():
         if time.monotonic() + fault.calm_seconds + fault.seconds > give_up_at:
             break
@@ -144,7 +105,10 @@ async def _all_faults(order: Order, estate: Estate, listener: Listener, history:
         history.note("fault", number=fault.number, kind=fault.kind, victim=fault.victim, seconds=fault.seconds)
         began = time.time()
         counted_from = await inject(estate, fault)
-        back = await _until_back(listener, counted_from)
+        if fault.kind is FaultKind.KILL_ONE_BROKER:
+            back = _gone_on(listener, counted_from, fault.seconds)
+        else:
+            back = await _until_back(listener, counted_from)
         now = time.time()
         history.note("back", number=fault.number, seconds=back)
         history.flush()
@@ -157,6 +121,7 @@ async def _all_faults(order: Order, estate: Estate, listener: Listener, history:
                 back_seconds=back,
                 during=classed(listener.ages_between(began, now)),
                 after=classed(listener.ages_between(now, time.time())),
+                clocks=Counter(map(round, listener.clocks_between(began, now))),
             )
         )
         if back is None:
@@ -165,7 +130,7 @@ async def _all_faults(order: Order, estate: Estate, listener: Listener, history:
 
 
 async def _until_back(listener: Listener, moment: float) -> float | None:
-    """Seconds from the moment until of every partition a decision was heard that was made after it."""
+    """Seconds from the moment until of every partition a payment was heard decided that came after it."""
     give_up_at = time.time() + PATIENCE_SECONDS
     while listener.silent_since(moment):
         if time.time() > give_up_at:
@@ -173,3 +138,11 @@ async def _until_back(listener: Listener, moment: float) -> float | None:
         await asyncio.sleep(0.01)
     backs = listener.back_after(moment, time.time() + 1.0)
     return max(each for each in backs if each is not None)
+
+
+def _gone_on(listener: Listener, moment: float, seconds: float) -> float | None:
+    """The longest silence of a partition while a broker was dead; None where one was silent when it came back."""
+    until = moment + seconds
+    if max(listener.longest_silences(until - STEADY_SECONDS, until)) >= STEADY_SECONDS:
+        return None
+    return max(listener.longest_silences(moment, until))

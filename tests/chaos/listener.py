@@ -93,6 +93,17 @@ class Listener:
             back.append(float(its[0]) - moment if len(its) else None)
         return back
 
+    def longest_silences(self, begin: float, end: float) -> list[float]:
+        """For each partition, the longest time in seconds between `begin` and `end` in which no decision was heard."""
+        first, last = self._rows(begin, end)
+        heard = np.array(self._columns.heard[first:last])
+        partitions = np.array(self._columns.partitions[first:last])
+        borders = ([begin], [end])
+        return [
+            float(np.diff(np.concatenate((borders[0], heard[partitions == number], borders[1]))).max())
+            for number in range(len(self._latest))
+        ]
+
     def _rows(self, begin: float, end: float) -> tuple[int, int]:
         heard = np.array(self._columns.heard)
         return int(np.searchsorted(heard, begin)), int(np.searchsorted(heard, end))
@@ -117,11 +128,12 @@ class Listener:
                 now = time.time()
                 for message in messages:
                     if message.error() is None:
-                        self._take(message.partition(), message.value(), now)
+                        self.take(message.partition(), message.value(), now)
         finally:
             consumer.close()
 
-    def _take(self, partition: int, value: bytes, now: float) -> None:
+    def take(self, partition: int, value: bytes, now: float) -> None:
+        """A decision of a partition is heard, in seconds since 1970; for the thread, and for a test without one."""
         told = _told.decode(value)
         received = told.received_at.timestamp()
         columns = self._columns

@@ -16,6 +16,7 @@ class Episode:
     back_seconds: float | None  # until every partition was decided again; None: not within the patience of the run
     during: Ages  # from the fault until all was back
     after: Ages  # and in the seconds after that
+    clocks: Mapping[int, int] = field(default_factory=dict)  # decisions, by whole seconds that their clock was ahead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from chaos.schedule import CALM_SECONDS, DURATIONS, NETWORK, FaultKind
+from chaos.schedule import CALM_SECONDS, CLOCK_STEPS, DURATIONS, NETWORK, FaultKind
 
 LEG_SECONDS = 480.0  # a leg ends with the fault that comes after it
 BACK_SECONDS = 5.0  # what a fault takes beside its own time, roughly
@@ -19,6 +19,7 @@ class Leg:
     seed: int
     faults: tuple[FaultKind, ...]
     twice: float = 0.02  # share of payments sent a second time
+    brokers: int = 1
 
 
 def legs(seed: int, counts: Mapping[FaultKind, int]) -> Sequence[Leg]:
@@ -30,7 +31,13 @@ def legs(seed: int, counts: Mapping[FaultKind, int]) -> Sequence[Leg]:
         rng.shuffle(faults)
         parts = list(_cut(faults))
         for number, part in enumerate(parts, start=1):
-            planned.append(Leg(name=f"{name} {number} of {len(parts)}", seed=rng.randrange(2**31), faults=part))
+            leg = Leg(
+                name=f"{name} {number} of {len(parts)}",
+                seed=rng.randrange(2**31),
+                faults=part,
+                brokers=3 if FaultKind.KILL_ONE_BROKER in part else 1,
+            )
+            planned.append(leg)
     # Everything sent twice for five minutes, while workers die.
     kills = (FaultKind.KILL_WORKER,) * int(TWICE_SECONDS / lasts(FaultKind.KILL_WORKER) + 1)
     planned.append(Leg(name="everything sent twice", seed=rng.randrange(2**31), faults=kills, twice=1.0))
@@ -54,7 +61,11 @@ def _cut(faults: Sequence[FaultKind]) -> Iterator[tuple[FaultKind, ...]]:
 
 
 # What needs an installation of its own, by the name of the leg.
-ROOMS: Mapping[str, tuple[FaultKind, ...]] = {
-    "processes": tuple(kind for kind in FaultKind if kind not in NETWORK),
+_OF_THEIR_OWN: Mapping[str, tuple[FaultKind, ...]] = {
     "network": NETWORK,
+    "disk": (FaultKind.FULL_DISK,),
+    "clocks": tuple(CLOCK_STEPS),
+    "three brokers": (FaultKind.KILL_ONE_BROKER,),
 }
+_OTHERS = tuple(kind for kind in FaultKind if not any(kind in kinds for kinds in _OF_THEIR_OWN.values()))
+ROOMS: Mapping[str, tuple[FaultKind, ...]] = {"processes": _OTHERS, **_OF_THEIR_OWN}

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from chaos.leg import Order, run
+from chaos.leg import run
 from chaos.mutants import MUTANTS
+from chaos.order import Order
 from chaos.outcome import Outcome
 from chaos.schedule import FaultKind
 from rich.console import Console

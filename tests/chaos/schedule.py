@@ -13,6 +13,7 @@ class FaultKind(StrEnum):
     KILL_SCORER = "kill -9 scorer"
     KILL_LEARNER = "kill -9 learner"
     KILL_BROKER = "kill -9 broker"
+    KILL_ONE_BROKER = "kill -9 one broker of three"
     TERMINATE_WORKER = "SIGTERM worker"
     ZOMBIE_WORKER = "SIGSTOP worker beyond its session"
     STOP_BROKER = "SIGSTOP broker"
@@ -44,6 +45,7 @@ class Fault:
     calm_seconds: float  # before it
 
 
+LONE_BROKER = (FaultKind.KILL_BROKER, FaultKind.STOP_BROKER, FaultKind.BROKER_OUTAGE, FaultKind.FULL_DISK)
 NETWORK = tuple(kind for kind in FaultKind if kind.name.startswith("NET_"))
 
 # Seconds that a clock is off. Two hours, because Kafka takes a producer's timestamp for impossible beyond one.
@@ -54,10 +56,18 @@ CLOCK_STEPS: Mapping[FaultKind, int] = {
     FaultKind.CLOCK_BEHIND: -5,
 }
 
+
+def possible(brokers: int) -> tuple[FaultKind, ...]:
+    """What can be done to an installation on so many brokers; the proxy stands before one only."""
+    impossible = {*LONE_BROKER, *NETWORK} if brokers > 1 else {FaultKind.KILL_ONE_BROKER}
+    return tuple(kind for kind in FaultKind if kind not in impossible)
+
+
 # Shortest and longest, in seconds. Zombies sleep beyond the session timeout of 6 s, so that others take over.
 DURATIONS: Mapping[FaultKind, tuple[float, float]] = {
     FaultKind.ZOMBIE_WORKER: (7.0, 12.0),
     FaultKind.STOP_BROKER: (1.0, 12.0),
+    FaultKind.KILL_ONE_BROKER: (15.0, 20.0),
     FaultKind.BROKER_OUTAGE: (5.0, 60.0),
     FaultKind.LEAVE_WORKER: (15.0, 20.0),
     FaultKind.REBALANCE_STORM: (5.0, 8.0),
@@ -73,6 +83,7 @@ CAMPAIGN: Mapping[FaultKind, int] = {
     FaultKind.KILL_SCORER: 50,
     FaultKind.KILL_LEARNER: 50,
     FaultKind.KILL_BROKER: 50,
+    FaultKind.KILL_ONE_BROKER: 50,
     FaultKind.ZOMBIE_WORKER: 50,
     FaultKind.BROKER_OUTAGE: 20,
     FaultKind.TERMINATE_WORKER: 20,
@@ -83,14 +94,6 @@ CAMPAIGN: Mapping[FaultKind, int] = {
     **dict.fromkeys(CLOCK_STEPS, 10),
     **dict.fromkeys(NETWORK, 20),
 }
-
-
-def schedule(seed: int, counts: Mapping[FaultKind, int]) -> Sequence[Fault]:
-    """So many faults of each kind, in an order and with durations that the seed gives."""
-    rng = Random(seed)
-    kinds = [kind for kind in FaultKind for _ in range(counts.get(kind, 0))]
-    rng.shuffle(kinds)
-    return [_fault(rng, number, kind) for number, kind in enumerate(kinds, start=1)]
 
 
 def given(seed: int, kinds: Sequence[FaultKind]) -> Sequence[Fault]:

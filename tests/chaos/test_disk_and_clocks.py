@@ -6,8 +6,10 @@ from pathlib import Path
 import orjson
 import pytest
 from chaos import clock, disk
-from chaos.campaign import Order, Outcome, run
 from chaos.left_out import left_out
+from chaos.leg import run
+from chaos.order import Order
+from chaos.outcome import Outcome
 from chaos.schedule import CLOCK_STEPS, FaultKind
 
 pytestmark = pytest.mark.chaos
@@ -49,8 +51,9 @@ async def test_a_full_disk_of_the_broker_loses_and_repeats_nothing(tmp_path: Pat
 def stepped(outcome: Outcome, kind: FaultKind) -> tuple[int, int]:
     """Decisions heard during a fault by a clock that was as far off as it says, and by one that was right."""
     [episode] = [each for each in outcome.episodes if each.kind is kind]
-    off = [each - CLOCK_STEPS[kind] for each in episode.clocks]
-    return sum(abs(each) < 60 for each in off), sum(abs(each) < 60 for each in episode.clocks)
+    step = CLOCK_STEPS[kind]
+    wrong = sum(count for ahead, count in episode.clocks.items() if abs(ahead - step) < 60)
+    return wrong, sum(count for ahead, count in episode.clocks.items() if abs(ahead) < 60)
 
 
 def learner_said(log: Path) -> set[str]:

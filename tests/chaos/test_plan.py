@@ -3,7 +3,7 @@
 from collections import Counter
 
 from chaos.plan import LEG_SECONDS, ROOMS, lasts, legs
-from chaos.schedule import CAMPAIGN, DURATIONS, FaultKind
+from chaos.schedule import CAMPAIGN, DURATIONS, FaultKind, possible
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +26,13 @@ def test_a_leg_is_short_and_the_same_again(seed: int) -> None:
     assert all(sum(map(lasts, leg.faults)) < LEG_SECONDS + longest for leg in planned)
     assert planned == legs(seed, CAMPAIGN)
     assert len({leg.seed for leg in planned}) == len({leg.name for leg in planned}) == len(planned)
+
+
+@given(seeds)
+def test_three_brokers_are_there_where_one_is_killed(seed: int) -> None:
+    for leg in legs(seed, CAMPAIGN):
+        assert (leg.brokers == 3) == (FaultKind.KILL_ONE_BROKER in leg.faults)
+        assert set(leg.faults) <= set(possible(leg.brokers))
 
 
 def test_each_kind_has_one_place() -> None:

@@ -18,6 +18,7 @@ PLAIN = [
 ]
 LITERALS = {"security_protocol": "SASL_SSL", "sasl_mechanism": "SCRAM-SHA-512"}
 PAIRS = {"reserve_ms": 60, "lag_leave": 400, "rest_seconds": 0.6}  # bounded by another setting
+NEEDS = {"min_insync_replicas": {"HOLDFAST_TOPICS_REPLICATION_FACTOR": "3"}}
 
 
 def changed(key: str, value: object) -> object:
@@ -65,9 +66,8 @@ def test_each_setting_is_read_from_the_environment_and_names_another_version(
     elsewhere: Path, section: str, key: str, value: object
 ) -> None:
     other = changed(key, value)
-    settings = load_settings(
-        None, {f"HOLDFAST_{section}_{key}".upper(): str(other).lower() if isinstance(other, bool) else str(other)}
-    )
+    said = str(other).lower() if isinstance(other, bool) else str(other)
+    settings = load_settings(None, NEEDS.get(key, {}) | {f"HOLDFAST_{section}_{key}".upper(): said})
     assert getattr(getattr(settings, section), key) == other
     assert (settings.version == Settings().version) == (key == "sasl_password")
 
@@ -126,6 +126,7 @@ def test_a_file_that_is_named_must_be_there(elsewhere: Path) -> None:
         ("[topics]\nprefix = 'a b'", "$.topics.prefix"),
         ("app = 'Not This'", "$.app"),
         ("[deadline]\nreserve_ms = 300", "$.deadline"),
+        ("[topics]\nmin_insync_replicas = 2", "above replication_factor"),
         ("[deadline]\nlag_leave = 5000", "$.deadline"),
         ("[breaker]\nwindow = 0", "$.breaker"),
         ("[policy]\napprove_confidence = 90", "$.policy"),

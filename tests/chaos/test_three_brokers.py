@@ -1,0 +1,62 @@
+"""Three brokers, each killed in its turn under load: decisions go on without it, and no promise is broken."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from chaos.leg import run
+from chaos.listener import Listener
+from chaos.order import Order
+from chaos.schedule import DURATIONS, LONE_BROKER, NETWORK, FaultKind, possible
+
+from streams.settings import Settings, TopicSettings
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)  # it takes two minutes on a machine at rest
+async def test_decisions_go_on_while_each_broker_of_three_is_dead(tmp_path: Path) -> None:
+    order = Order(
+        seed=1,
+        seconds=300.0,
+        rate=200.0,
+        workers=2,
+        partitions=4,
+        brokers=3,
+        exactly=(FaultKind.KILL_ONE_BROKER,) * 3,  # each in its turn
+        calm_seconds=5.0,
+        settle_seconds=60.0,
+    )
+
+    outcome = await run(order, tmp_path)
+
+    assert outcome.verdict.broken == {}
+    assert [each.back_seconds is not None for each in outcome.episodes] == [True, True, True]
+    assert outcome.unsent == 0
+    assert outcome.inputs > 3 * DURATIONS[FaultKind.KILL_ONE_BROKER][0] * order.rate
+
+
+def test_a_broker_of_three_is_killed_only_where_there_are_three() -> None:
+    assert FaultKind.KILL_ONE_BROKER not in Order(seed=1, seconds=60.0).wanted
+    assert set(possible(3)) == set(FaultKind) - {*LONE_BROKER, *NETWORK}
+    with pytest.raises(ValueError, match="kill -9 one broker of three"):
+        Order(seed=1, seconds=60.0, exactly=(FaultKind.KILL_ONE_BROKER,))
+    with pytest.raises(ValueError, match="kill -9 broker"):
+        Order(seed=1, seconds=60.0, brokers=3, kinds=(FaultKind.KILL_BROKER,))
+
+
+@pytest.mark.parametrize(
+    ("heard_at", "silence"),
+    [
+        ([1.0, 2.0, 8.0, 9.0], 6.0),
+        ([9.5], 9.5),  # before the first
+        ([0.5, 1.0], 9.0),  # after the last
+        ([], 10.0),
+    ],
+)
+def test_the_longest_silence_of_a_partition_counts_from_end_to_end(heard_at: list[float], silence: float) -> None:
+    listener = Listener(Settings(topics=TopicSettings(partitions=2)))
+    always = [(at / 4, 0) for at in range(41)]  # the other partition does not hide it
+    for at, partition in sorted(always + [(at, 1) for at in heard_at]):
+        made = {"received_at": "2026-01-02T03:04:05Z", "decided_at": "2026-01-02T03:04:05Z"}
+        listener.take(partition, msgspec.json.encode(made), at)
+    assert listener.longest_silences(0.0, 10.0) == [0.25, silence]
