@@ -1,11 +1,13 @@
-"""Results are read back as they were kept, and the table adds up those of several legs."""
+"""Results are read back as they were kept, the table adds up those of several legs, and documents show it."""
 
 from pathlib import Path
 
+import pytest
 from chaos.ages import classed
 from chaos.checker import Verdict
 from chaos.outcome import Episode, Outcome
 from chaos.plan import Leg
+from chaos.report import BEGIN, END, replaced, report
 from chaos.results import keep, kept
 from chaos.schedule import FaultKind
 from chaos.table import markdown
@@ -50,3 +52,22 @@ def test_the_table_adds_up_legs() -> None:
     assert "| nothing is lost | 2 times |" in said
     assert "3,000 records" in said
     assert "9 records taken back" in said
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_table_in_the_docs_is_that_of_the_kept_campaign() -> None:
+    document = (DOCS / "guarantees.md").read_text()
+    assert replaced(document, report(kept(DOCS / "campaign.jsonl"))) == document
+
+
+def test_the_rest_of_a_document_stays() -> None:
+    assert replaced(f"a\n{BEGIN}old{END}z\n", "new") == f"a\n{BEGIN}\nnew\n{END}z\n"
+    with pytest.raises(ValueError, match="not enough"):
+        replaced("no comments", "new")
+
+
+def test_no_results_make_no_table() -> None:
+    with pytest.raises(ValueError, match="no results"):
+        report([])
