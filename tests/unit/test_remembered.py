@@ -11,7 +11,7 @@ def holds(remembered: Remembered, *keys: int) -> list[bool]:
     return list(remembered.holds(np.array(keys, dtype=np.uint64)).tolist())
 
 
-@given(st.lists(st.integers(0, 2**64 - 1), max_size=400), st.integers(1, 300))
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=400, unique=True), st.integers(1, 300))
 def test_the_newest_are_held_and_never_more_than_allowed(keys: list[int], most: int) -> None:
     remembered = Remembered(most=most, seconds=60.0)
     for key in keys:
