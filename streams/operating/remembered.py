@@ -54,11 +54,13 @@ class Remembered:
 
     def holds(self, keys: Column) -> Column:
         """For each key whether it is remembered."""
-        found: Column = np.fromiter((key in self._fresh for key in keys.tolist()), bool, len(keys))
         order = np.argsort(keys)  # neighbours are looked up in the same memory
         ordered = keys[order]
+        hits = np.fromiter((key in self._fresh for key in ordered.tolist()), bool, len(keys))
         for slab in self._slabs:
-            found[order] |= _in_sorted(ordered, slab.keys)
+            hits |= _in_sorted(ordered, slab.keys)
+        found: Column = np.empty_like(hits)
+        found[order] = hits
         return found
 
     def _freeze(self) -> None:

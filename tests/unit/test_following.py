@@ -24,6 +24,7 @@ GRACE = 30.0
 SETTINGS = Settings(topics=TopicSettings(partitions=1), audit=AuditSettings(grace_seconds=GRACE, most_outstanding=1))
 INPUT = TopicPartition(Topic.TRANSACTIONS, 0)
 REVIEW = TopicPartition(Topic.REVIEW, 0)
+CONTRADICTIONS = "holdfast_audit_contradictions_total"
 
 
 @dataclass
@@ -81,6 +82,15 @@ async def test_before_anything_is_known_it_says_neither_zero_nor_that_it_is_up_t
     assert audited.lag == 600
     await audited.look()
     assert (audited.unaccounted, audited.lag) == (0, 0)
+
+
+async def test_while_one_topic_cannot_be_read_from_the_start_it_does_not_say_zero(audited: Audited) -> None:
+    audited.topics.slow = {REVIEW}
+    audited.decide("a", audited.pay("a"))
+    audited.clock.pass_(10 * GRACE)
+    await audited.look()
+    assert str(audited.unaccounted) == "nan"
+    assert audited.lag == 600 + 10 * GRACE
 
 
 async def test_what_nobody_decides_is_unaccounted_and_no_more_once_it_is_decided(audited: Audited) -> None:
@@ -149,14 +159,30 @@ async def test_what_there_is_no_room_for_is_not_read_and_the_lag_says_so(audited
     assert (audited.unaccounted, audited.lag) == (0, 0)
 
 
+async def test_endings_wait_for_their_transactions_to_be_read(audited: Audited) -> None:
+    audited.topics.slow = {INPUT}
+    for number in range(LEAST_SHARE):
+        audited.decide(f"t{number}", audited.pay(f"t{number}"))
+    await audited.look()
+    assert REVIEW in audited.topics.paused()
+    audited.topics.slow = set()
+    for _ in range(3):
+        await audited.look()
+    assert audited.topics.paused() == set()
+    assert (audited.unaccounted, audited.says("outstanding_transactions")) == (0, 0)
+
+
 async def test_records_deleted_unread_are_counted_and_reading_goes_on_behind_them(audited: Audited) -> None:
     for number in range(10):
         audited.pay(f"t{number}")
     audited.topics.firsts[INPUT] = 7
+    audited.decide("t3", InputPosition(topic=INPUT.topic, partition=0, offset=3))
     audited.clock.pass_(GRACE)
     await audited.look()
     await audited.look()
     assert (audited.unaccounted, audited.says("audit_skipped_records_total")) == (3, 7)
+    again = audited.follower.metrics.registry.get_sample_value(CONTRADICTIONS, {"kind": "ended_again"})
+    assert again == 0
 
 
 async def test_a_topic_that_was_made_anew_ends_it(audited: Audited) -> None:
@@ -175,5 +201,5 @@ async def test_both_contradictions_and_endings_are_counted_by_kind(audited: Audi
         audited.decide("a", place)
     await audited.look()
     value = audited.follower.metrics.registry.get_sample_value
-    assert value("holdfast_audit_contradictions_total", {"kind": "ended_again"}) == 2
+    assert value(CONTRADICTIONS, {"kind": "ended_again"}) == 2
     assert value("holdfast_accounted_transactions_total", {"ending": "decision"}) == 1
