@@ -14,7 +14,7 @@ Offsets = dict["TopicPartition", int]
 
 POLL_MS = 200
 LOOK_MS = 20  # behind the last record of a stretch there may be markers only, and no poll ends for them
-MOST_RECORDS = 1_000  # at a time: the loop stays free for others
+MOST_RECORDS = 250  # at a time: they hold the loop for a millisecond or two
 
 
 def partitions_of(settings: Settings, topics: Iterable[Topic]) -> list["TopicPartition"]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from rules.decision import Outcome
 from streams.settings import TopicSettings
 
+COMPACTED_SEGMENT_BYTES = 64 << 20
 DAY_MS = 86_400_000
 
 
@@ -58,6 +59,8 @@ class TopicSpec:
                 "cleanup.policy": "compact",
                 "min.cleanable.dirty.ratio": "0.2",
                 "segment.ms": str(DAY_MS // 24),
+                # The segment that is written to is never compacted, and whoever restores reads all of it.
+                "segment.bytes": str(COMPACTED_SEGMENT_BYTES),
                 "delete.retention.ms": str(DAY_MS),
             }
         return common | {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}

@@ -53,8 +53,18 @@ async def fenced_producer(settings: Settings, partition: int) -> AIOKafkaProduce
         # moment after each commit.
         retry_backoff_ms=lanes.retry_backoff_ms,
     )
-    await producer.start()
+    try:
+        await producer.start()
+    except BaseException:  # cancelled, too: nobody else could stop it
+        await given_up(producer)
+        raise
     return producer
+
+
+async def given_up(producer: AIOKafkaProducer) -> None:
+    """Stop a producer, once or again, and wait no longer than an unreachable broker deserves."""
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(producer.stop(), CLOSE_SECONDS)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,8 +97,7 @@ class Lane:
                 self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError, TimeoutError):
                 await asyncio.wait_for(self._task, CLOSE_SECONDS)
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(self.producer.stop(), CLOSE_SECONDS)
+        await given_up(self.producer)
 
     async def _run(self) -> None:
         most = self.settings.lanes.max_batch

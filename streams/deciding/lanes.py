@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from rules.lag import LagGate, LagPolicy
@@ -17,8 +17,9 @@ from streams.deciding.agent import DecidingAgent
 from streams.deciding.broadcast import Follower
 from streams.deciding.intake import Intake
 from streams.deciding.knowledge import Knowledge
-from streams.deciding.lane import Lane, Told, fenced_producer
+from streams.deciding.lane import Lane, Told, fenced_producer, given_up
 from streams.deciding.lane_state import LaneState
+from streams.deciding.loop_pauses import LoopPauses
 from streams.deciding.profiles import ProfileStore, restore
 from streams.settings import Settings
 
@@ -30,7 +31,8 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
 
     Opening is in this order and no other: start the producer (which fences the predecessor and ends its open
     transaction), read the committed offset, restore the profiles, seek, start, and only then read. An offset read
-    before fencing may be behind what the predecessor still commits, and then a batch is decided twice.
+    before fencing may be behind what the predecessor still commits, and then a batch is decided twice. Until a lane has
+    started, nothing was read or written for it, so a revocation breaks an opening off at any point.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._group = settings.lanes_group
         self._input = name_of(Topic.TRANSACTIONS, settings.topics)
         self._lanes: list[Lane] = []
+        self._producers: list[AIOKafkaProducer] = []  # of the lanes, and of those that an opening has not come to
         self._intake: Intake | None = None
         self._opening: asyncio.Task[None] | None = None
         self._feedback: Follower | None = None
@@ -103,13 +106,14 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _open(self, partitions: list[TopicPartition]) -> None:
         began = time.monotonic()
         numbers = [each.partition for each in partitions]
-        producers, _ = await asyncio.gather(
-            asyncio.gather(*(fenced_producer(self._settings, number) for number in numbers)),
-            self._follow_cards(numbers),
-        )
-        committed = await asyncio.gather(*map(self._consumer.committed, partitions))
-        profiles = name_of(Topic.PROFILES, self._settings.topics)
-        stores = await restore(self._settings.broker, profiles, numbers) if numbers else {}
+        async with LoopPauses() as pauses:
+            producers, _ = await asyncio.gather(
+                asyncio.gather(*map(self._fence, numbers)),
+                self._follow_cards(numbers),
+            )
+            committed = await asyncio.gather(*map(self._consumer.committed, partitions))
+            profiles = name_of(Topic.PROFILES, self._settings.topics)
+            stores = await restore(self._settings.broker, profiles, numbers) if numbers else {}
         self._intake = Intake(self._consumer, partitions)
         for partition, producer, offset in zip(partitions, producers, committed, strict=True):
             if offset is None:
@@ -129,8 +133,18 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
             lane.start()
         self._intake.start()
         self._on_assigned(len(self._lanes))
-        cards = sum(map(len, stores.values()))
-        log.info("lanes_open", partitions=numbers, cards=cards, seconds=round(time.monotonic() - began, 3))
+        log.info(
+            "lanes_open",
+            partitions=numbers,
+            cards=sum(map(len, stores.values())),
+            seconds=round(time.monotonic() - began, 3),
+            longest_pause_ms=round(pauses.longest * 1000),
+        )
+
+    async def _fence(self, partition: int) -> AIOKafkaProducer:
+        producer = await fenced_producer(self._settings, partition)
+        self._producers.append(producer)
+        return producer
 
     def _state(self, partition: TopicPartition, profiles: ProfileStore) -> LaneState:
         deadline = self._settings.deadline
@@ -142,14 +156,23 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._feedback = Follower(settings=self._settings.broker, takes={topic: self._knowledge.take_card})
         await self._feedback.start(TopicPartition(topic, partition) for partition in partitions)
 
+    async def _break_off(self) -> None:
+        """End an opening: a restore may last longer than a rebalance, and a lane opened later would be nobody's."""
+        if self._opening is None:
+            return
+        self._opening.cancel()
+        await asyncio.wait({self._opening})
+        self._opening = None
+
     async def _close(self) -> None:
-        if self._opening is not None:
-            await self._opening  # a lane opened after this would be nobody's
+        await self._break_off()
         if self._intake is not None:
             await self._intake.stop()
             self._intake = None
         lanes, self._lanes = self._lanes, []
         await asyncio.gather(*(lane.close() for lane in lanes))
+        producers, self._producers = self._producers, []
+        await asyncio.gather(*(given_up(producer) for producer in producers))
         if self._feedback is not None:
             with contextlib.suppress(Exception):
                 await self._feedback.stop()

@@ -10,11 +10,16 @@ from streams.broker.clients import reader
 from streams.broker.reading import whole
 from streams.settings import BrokerSettings
 
+# Of each partition at a time. The loop is held while an answer is taken apart: with 4 MB and eight partitions for
+# 40 ms, with this for 6 ms, and a million cards take no longer.
+FETCH_BYTES = 512 << 10
+
 
 class ProfileStore:
     """The profiles of one partition.
 
-    Kept packed: an unpacked profile takes ten times the memory. What is checked out stays the same object until
+    Kept packed: an unpacked profile takes ten times the memory. A dict from bytes to bytes takes 650 bytes for a card
+    of 459, and is nothing that the garbage collector looks through. What is checked out stays the same object until
     `commit`, so that several transactions of one card in a batch see each other.
     """
 
@@ -67,7 +72,7 @@ class ProfileStore:
 async def restore(settings: BrokerSettings, topic: str, partitions: list[int]) -> dict[int, ProfileStore]:
     """Read the changelog of `partitions` to its committed end. Fence the former owner first: its last batch counts."""
     stores = {partition: ProfileStore() for partition in partitions}
-    async with reader(settings, max_partition_fetch_bytes=4 << 20) as consumer:
+    async with reader(settings, max_partition_fetch_bytes=FETCH_BYTES) as consumer:
         async for records in whole(consumer, [TopicPartition(topic, partition) for partition in partitions]):
             for record in records:
                 stores[record.partition].restored(record.key, record.value)

@@ -1,10 +1,12 @@
-"""Lanes and the consumer group: an opening that takes long must not cost the partitions."""
+"""Lanes and the consumer group: an opening that takes long must cost neither the partitions nor anybody's rebalance."""
 
 import asyncio
 from types import SimpleNamespace
 
+import pytest
 from aiokafka import TopicPartition
 
+from streams.deciding import lanes as opening
 from streams.deciding.lanes import Lanes
 from streams.settings import Settings
 
@@ -27,6 +29,15 @@ class SlowLanes(Lanes):
         self.opened.append(partitions)
 
 
+class Producer:
+    """One that can be stopped, any number of times."""
+
+    stopped = False
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+
 async def test_the_group_is_answered_before_lanes_are_open() -> None:
     lanes = SlowLanes()
 
@@ -34,17 +45,48 @@ async def test_the_group_is_answered_before_lanes_are_open() -> None:
 
     assert lanes.opened == []
     lanes.may_open.set()
-    await lanes.on_partitions_revoked([])
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
     assert lanes.opened == [sorted(ASSIGNED)]
 
 
-async def test_partitions_are_given_back_only_once_they_are_open() -> None:
+async def test_a_revocation_breaks_an_opening_off() -> None:
     lanes = SlowLanes()
     await lanes.on_partitions_assigned(ASSIGNED)
-
-    revoking = asyncio.create_task(lanes.on_partitions_revoked([]))
     await asyncio.sleep(0)
-    assert not revoking.done()
+
+    await asyncio.wait_for(lanes.on_partitions_revoked([]), 1.0)
 
     lanes.may_open.set()
-    await asyncio.wait_for(revoking, 1.0)
+    await asyncio.sleep(0)
+    assert lanes.opened == []
+
+
+async def test_an_opening_broken_off_leaves_no_producer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One partition is fenced already and another is not, when the partitions are taken away."""
+    fenced = Producer()
+
+    async def fence(_settings: Settings, partition: int) -> Producer:
+        if partition == 1:
+            await asyncio.Event().wait()
+        return fenced
+
+    async def follow_nothing(_self: Lanes, _partitions: list[int]) -> None:
+        return
+
+    monkeypatch.setattr(opening, "fenced_producer", fence)
+    monkeypatch.setattr(Lanes, "_follow_cards", follow_nothing)
+    lanes = Lanes(
+        Settings(),
+        instance="worker-1",
+        agent=None,
+        knowledge=SimpleNamespace(card_frauds={}),
+        told=None,
+        on_assigned=lambda _: None,
+    )
+    await lanes.on_partitions_assigned(ASSIGNED)
+    await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(lanes.on_partitions_revoked([]), 1.0)
+
+    assert fenced.stopped
