@@ -129,4 +129,5 @@ def _process(
         command=(sys.executable, "-m", "streams.operating.cli", *command),
         environment={**environment, **own},
         ready_within_seconds=READY_SECONDS if ready else None,
+        spare=command[0] == "worker",
     )

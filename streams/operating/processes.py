@@ -8,6 +8,7 @@ import typer
 from streams.crash import EXIT_INDEFINITE
 from streams.operating.context import settings_of
 from streams.settings import Settings
+from streams.turn import await_turn, is_spare
 
 
 def worker(
@@ -25,8 +26,6 @@ def worker(
     Logs go to standard error, one JSON object a line; the first names the port of /metrics. Exit code 70 means that
     it met something whose outcome nobody can know: start it again, it goes on from what is committed.
     """
-    settings = _ready_cluster(ctx)
-
     import mode.loop
 
     mode.loop.use("uvloop")  # before Faust is imported
@@ -34,6 +33,12 @@ def worker(
     from streams.logs import configure_logs
     from streams.worker import build_app
 
+    if not is_spare():
+        settings = _ready_cluster(ctx)
+    elif await_turn():
+        settings = settings_of(ctx)
+    else:
+        raise typer.Exit
     configure_logs(instance)
     app = build_app(settings, instance)
     try:

@@ -7,10 +7,7 @@ supervisor, however that ends. What it says goes to a log file of its own.
 import asyncio
 import contextlib
 import os
-import signal
-import sys
 import time
-from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,12 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from streams.broker import leash
+from streams.operating.child_process import ChildProcess, ending, spawn, tail
 from streams.operating.restarts import RestartPolicy, Restarts
-from streams.ready_signal import READY_FD
 
-TAIL_LINES = 15
-EXIT_BY_SIGNAL = 192  # an exit code of the leash above this is 256 less the signal that ended the child
+GONE_SECONDS = 0.5  # the end of its pipe comes a moment before its exit code
+SPARE_AFTER_SECONDS = 3.0  # once a child is ready: a spare takes a second of a core to start
 
 
 class ChildNotReady(Exception):
@@ -48,6 +44,7 @@ class Child:
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     ready_within_seconds: float | None = None  # None: it is ready as soon as it runs
+    spare: bool = False  # a second process waits for its turn, so that imports cost no time after an end
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,14 +55,15 @@ class Kept:
     log: Path
     state: State = State.STARTING
     restarts: int = 0
-    process: Process | None = None
+    process: ChildProcess | None = None
+    spare: ChildProcess | None = None
     started_at: float = 0.0  # monotonic
     keeper: "asyncio.Task[None] | None" = None
 
     @property
     def pid(self) -> int | None:
         """The leader of its process group while it runs."""
-        return self.process.pid if self.process is not None and self.process.returncode is None else None
+        return self.process.pid if self.process is not None and self.process.runs else None
 
 
 Told = Callable[[str, str], None]  # a child's name, and what happened to it
@@ -129,12 +127,11 @@ class Supervisor:
         """Start it again, and again."""
         restarts = Restarts(self._policy)
         while kept.process is not None:
-            code = await kept.process.wait()
-            _kill_group(kept.process)
+            code = await _ended(kept, kept.process)
             lived = time.monotonic() - kept.started_at
             pause = restarts.pause(lived_seconds=lived, exit_code=code)
             kept.state = State.RESTING
-            self._told(kept.child.name, f"{_ending(code)} after {lived:.1f} s; starts again in {pause:g} s")
+            self._told(kept.child.name, f"{ending(code)} after {lived:.1f} s; starts again in {pause:g} s")
             await asyncio.sleep(pause)
             kept.restarts += 1
             try:
@@ -145,106 +142,46 @@ class Supervisor:
                 self._told(kept.child.name, f"is back after {time.monotonic() - kept.started_at:.1f} s")
 
     async def _run(self, kept: Kept) -> None:
-        """Start the process and wait until it says that it is ready. One that does not is killed."""
-        listening, speaking = os.pipe()
-        try:
-            kept.state, kept.started_at = State.STARTING, time.monotonic()
-            kept.process = await _spawn(kept, speaking)
-        except BaseException:
-            os.close(listening)
-            raise
-        finally:
-            os.close(speaking)
-        with os.fdopen(listening, "rb") as pipe:
-            if not await _is_ready(pipe.fileno(), kept.child.ready_within_seconds):
-                raise await _not_ready(kept)
+        """Have a process and wait until it says that it is ready. One that does not is killed."""
+        kept.state, kept.started_at = State.STARTING, time.monotonic()
+        spare, kept.spare = kept.spare, None
+        if spare is not None and not spare.go():
+            await spare.end(0.0)
+            spare = None
+        kept.process = spare or await _spawn(kept, spare=False)
+        if not await kept.process.is_ready(kept.child.ready_within_seconds):
+            raise await _not_ready(kept, kept.process)
         kept.state = State.READY
 
     async def _stop(self, kept: Kept) -> None:
         if kept.keeper is not None:
             kept.keeper.cancel()
             await asyncio.gather(kept.keeper, return_exceptions=True)
-        if kept.process is not None:
-            await _end(kept.process, self._grace_seconds)
+        await asyncio.gather(
+            *(each.end(self._grace_seconds) for each in (kept.process, kept.spare) if each is not None)
+        )
         kept.state = State.STOPPED
 
 
-async def _spawn(kept: Kept, speaking: int) -> Process:
-    leashed = (sys.executable, "-I", "-S", str(leash.__file__), str(os.getpid()), *kept.child.command)
-    with kept.log.open("ab") as log:
-        return await asyncio.create_subprocess_exec(
-            *leashed,
-            stdin=DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**kept.child.environment, READY_FD: str(speaking)},
-            pass_fds=(speaking,),
-            start_new_session=True,  # Ctrl-C is for the supervisor: it stops its children in order
-        )
+async def _ended(kept: Kept, process: ChildProcess) -> int:
+    """Wait for the end of a child, with a spare beside it where it shall have one; its exit code."""
+    if kept.child.spare:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SPARE_AFTER_SECONDS):
+                return await process.wait()
+        kept.spare = await _spawn(kept, spare=True)
+    return await process.wait()
 
 
-async def _is_ready(pipe: int, within_seconds: float | None) -> bool:
-    """Whether a line comes through the pipe in time; its end without one means that the process is gone."""
-    if within_seconds is None:
-        return True
-    loop = asyncio.get_running_loop()
-    heard: asyncio.Future[bool] = loop.create_future()
-
-    def hear() -> None:
-        loop.remove_reader(pipe)
-        heard.set_result(bool(os.read(pipe, 1024)))
-
-    loop.add_reader(pipe, hear)
-    try:
-        async with asyncio.timeout(within_seconds):
-            return await heard
-    except TimeoutError:
-        return False
-    finally:
-        loop.remove_reader(pipe)
+async def _spawn(kept: Kept, *, spare: bool) -> ChildProcess:
+    return await spawn(kept.child.command, kept.child.environment, kept.log, spare=spare)
 
 
-async def _not_ready(kept: Kept) -> ChildNotReady:
+async def _not_ready(kept: Kept, process: ChildProcess) -> ChildNotReady:
     """Say why, and make sure that nothing of it is left."""
-    process = kept.process
-    if process is None:
-        return ChildNotReady(f"{kept.child.name} was not started.")
+    how = f"did not get ready within {kept.child.ready_within_seconds:g} s"
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), 0.5)  # the pipe's end comes a moment before the exit code
-    how = (
-        f"did not get ready within {kept.child.ready_within_seconds:g} s"
-        if process.returncode is None
-        else f"{_ending(process.returncode)} before it was ready"
-    )
-    _kill_group(process)
-    await process.wait()
+        async with asyncio.timeout(GONE_SECONDS):
+            how = f"{ending(await process.wait())} before it was ready"
+    await process.end(0.0)
     return ChildNotReady(f"{kept.child.name} {how}. The end of {kept.log}:\n{tail(kept.log)}")
-
-
-async def _end(process: Process, grace_seconds: float) -> None:
-    try:
-        if process.returncode is None:
-            process.terminate()  # the leash passes it on, to the child alone
-            await asyncio.wait_for(process.wait(), grace_seconds)
-    except TimeoutError:
-        pass
-    finally:
-        _kill_group(process)
-    await process.wait()
-
-
-def _kill_group(process: Process) -> None:
-    """Kill what is left of a child and of its own children."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-def _ending(code: int) -> str:
-    number = 256 - code if code > EXIT_BY_SIGNAL else -code
-    return f"was killed by signal {number}" if number > 0 else f"ended with {code}"
-
-
-def tail(log: Path, lines: int = TAIL_LINES) -> str:
-    """The last lines of a log."""
-    written = log.read_text(errors="replace").splitlines()[-lines:]
-    return "\n".join(f"  {line}" for line in written) or "  (it said nothing)"

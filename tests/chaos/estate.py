@@ -167,5 +167,11 @@ class Estate:
         if self.order.own_clocks:
             self.clocks[name] = Clock(self.home / "clocks" / name)
             command = self.clocks[name].over(command)
-        child = Child(name=name, command=command, environment=environment, ready_within_seconds=READY_SECONDS)
+        child = Child(
+            name=name,
+            command=command,
+            environment=environment,
+            ready_within_seconds=READY_SECONDS,
+            spare=name != "learner",
+        )
         self.parts[name] = Part(child, self.home / "logs")

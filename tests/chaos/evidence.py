@@ -71,7 +71,7 @@ def gather(settings: Settings, before: Learner) -> Evidence:
     _learnt(settings, evidence, before)
     everything = sum(1 for _ in _records(settings, *DECISIONS.values(), Topic.DEAD_LETTERS, level="read_uncommitted"))
     evidence.taken_back = everything - committed
-    evidence.open_transactions = _open_transactions(settings)
+    evidence.open_transactions = open_transactions(settings)
     return evidence
 
 
@@ -170,7 +170,7 @@ def _records(settings: Settings, *topics: Topic, level: str = "read_committed") 
         consumer.close()
 
 
-def _open_transactions(settings: Settings) -> list[str]:
+def open_transactions(settings: Settings) -> list[str]:
     """Partitions in which a transaction was never ended: committed readers stand still there."""
     partitions = partitions_of(settings, [*DECISIONS.values(), Topic.DEAD_LETTERS, Topic.PROFILES])
     asked = [TopicPartition(each.topic, each.partition) for each in partitions]

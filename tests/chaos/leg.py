@@ -12,7 +12,7 @@ from pathlib import Path
 from chaos.ages import classed
 from chaos.checker import Acknowledged, judge
 from chaos.estate import Estate
-from chaos.evidence import alerts, gather
+from chaos.evidence import alerts, gather, open_transactions
 from chaos.history import History, events
 from chaos.injection import inject
 from chaos.listener import Listener
@@ -111,6 +111,8 @@ async def _all_faults(order: Order, estate: Estate, listener: Listener, history:
             back = await _until_back(listener, counted_from)
         now = time.time()
         history.note("back", number=fault.number, seconds=back)
+        if back is None:
+            history.note("silent", listener=listener.state(), open=open_transactions(estate.settings))
         history.flush()
         lasted = f"{fault.seconds:.0f} s" if fault.seconds else ""
         console.print(f"{fault.number:4} {fault.kind:36} {lasted:5} {'not back' if back is None else f'{back:6.2f} s'}")

@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -64,6 +65,10 @@ class Listener:
     def count(self) -> int:
         """Decisions heard so far."""
         return len(self._columns.heard)
+
+    def state(self) -> dict[str, Any]:
+        """For whoever wonders why it hears nothing."""
+        return {"lives": self._thread.is_alive(), "count": self.count, "latest": list(self._latest)}
 
     def silent_since(self, moment: float) -> list[int]:
         """Partitions of which no decision was heard on a payment received after the moment."""

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from streams.operating import supervisor as supervising
 from streams.operating.restarts import RestartPolicy
 from streams.operating.supervisor import Child, ChildNotReady, State, Supervisor
 
@@ -145,6 +147,55 @@ async def test_stop_during_a_restart_leaves_nothing(tmp_path):
         await until(lambda: kept.restarts == 1 and kept.state is State.STARTING and kept.pid)
         started = kept.pid
     await until(lambda: not lives(started))
+
+
+TURN = "os.read(int(os.environ['HOLDFAST_TURN_FD']), 1) or sys.exit(0) if 'HOLDFAST_TURN_FD' in os.environ else 0;"
+
+
+def spared(name, script):
+    return replace(child(name, TURN + "print('goes', flush=True);" + script), spare=True)
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    monkeypatch.setattr(supervising, "SPARE_AFTER_SECONDS", 0.1)
+
+
+async def test_spare_takes_the_place_of_a_child_that_ends_and_another_waits_then(tmp_path, at_once):
+    async with Supervisor(tmp_path, policy=QUICK) as supervisor:
+        await supervisor.start(spared("worker-1", READY + FOREVER))
+        (kept,) = supervisor
+        for number in (1, 2):
+            await until(lambda: kept.spare is not None and len(family(kept.spare)) == 2)
+            before, waiting = family(kept), family(kept.spare)
+            assert kept.log.read_text().count("goes") == number
+            os.kill(before[1], signal.SIGKILL)
+            await until(lambda number=number: kept.restarts == number and kept.state is State.READY)
+            assert family(kept) == waiting
+            assert not any(map(lives, before))
+    assert not any(map(lives, waiting))
+
+
+async def test_spare_that_ended_is_no_obstacle(tmp_path, at_once):
+    async with Supervisor(tmp_path, policy=QUICK) as supervisor:
+        await supervisor.start(spared("worker-1", READY + FOREVER))
+        (kept,) = supervisor
+        await until(lambda: kept.spare is not None)
+        dead = kept.spare.pid
+        os.killpg(dead, signal.SIGKILL)
+        os.killpg(kept.pid, signal.SIGKILL)
+        await until(lambda: kept.restarts == 1 and kept.state is State.READY)
+        assert kept.pid != dead
+
+
+async def test_spare_ends_with_the_supervisor(tmp_path, at_once):
+    async with Supervisor(tmp_path) as supervisor:
+        await supervisor.start(spared("worker-1", READY + FOREVER))
+        (kept,) = supervisor
+        await until(lambda: kept.spare is not None and len(family(kept.spare)) == 2)
+        everybody = family(kept) + family(kept.spare)
+    assert not any(map(lives, everybody))
+    assert kept.log.read_text().count("goes") == 1
 
 
 SUPERVISE = """
