@@ -8,6 +8,7 @@ the moment: with all that waited before it, since decisions of a partition come 
 import threading
 import time
 from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,7 +72,9 @@ class Listener:
         return {"lives": self._thread.is_alive(), "count": self.count, "latest": list(self._latest)}
 
     def silent_since(self, moment: float) -> list[int]:
-        """Partitions of which no decision was heard on a payment received after the moment."""
+        """Partitions of which no decision was heard on a payment received after the moment. Raises if nobody hears."""
+        if self._thread.ident is not None and not self._thread.is_alive():
+            raise RuntimeError("the listener's thread has ended")
         return [number for number, received in enumerate(self._latest) if received <= moment]
 
     def ages_between(self, begin: float, end: float) -> Sequence[float]:
@@ -110,8 +113,9 @@ class Listener:
         ]
 
     def _rows(self, begin: float, end: float) -> tuple[int, int]:
-        heard = np.array(self._columns.heard)
-        return int(np.searchsorted(heard, begin)), int(np.searchsorted(heard, end))
+        # Not by numpy: an array whose memory is looked at cannot grow, and the thread that lets it grow would end.
+        heard = self._columns.heard
+        return bisect_left(heard, begin), bisect_left(heard, end)
 
     def _listen(self) -> None:
         consumer = Consumer(

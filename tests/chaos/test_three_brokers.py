@@ -2,14 +2,10 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
 from chaos.leg import run
-from chaos.listener import Listener
 from chaos.order import Order
 from chaos.schedule import DURATIONS, LONE_BROKER, NETWORK, FaultKind, possible
-
-from streams.settings import Settings, TopicSettings
 
 
 @pytest.mark.chaos
@@ -42,21 +38,3 @@ def test_a_broker_of_three_is_killed_only_where_there_are_three() -> None:
         Order(seed=1, seconds=60.0, exactly=(FaultKind.KILL_ONE_BROKER,))
     with pytest.raises(ValueError, match="kill -9 broker"):
         Order(seed=1, seconds=60.0, brokers=3, kinds=(FaultKind.KILL_BROKER,))
-
-
-@pytest.mark.parametrize(
-    ("heard_at", "silence"),
-    [
-        ([1.0, 2.0, 8.0, 9.0], 6.0),
-        ([9.5], 9.5),  # before the first
-        ([0.5, 1.0], 9.0),  # after the last
-        ([], 10.0),
-    ],
-)
-def test_the_longest_silence_of_a_partition_counts_from_end_to_end(heard_at: list[float], silence: float) -> None:
-    listener = Listener(Settings(topics=TopicSettings(partitions=2)))
-    always = [(at / 4, 0) for at in range(41)]  # the other partition does not hide it
-    for at, partition in sorted(always + [(at, 1) for at in heard_at]):
-        made = {"received_at": "2026-01-02T03:04:05Z", "decided_at": "2026-01-02T03:04:05Z"}
-        listener.take(partition, msgspec.json.encode(made), at)
-    assert listener.longest_silences(0.0, 10.0) == [0.25, silence]
