@@ -20,10 +20,10 @@ from chaos.telling import conclude, console, possible_here, run_and_tell
 def main(
     seconds: Annotated[float, typer.Option(min=1, help="For so long faults are begun.")] = 480.0,
     seed: Annotated[int | None, typer.Option(help="Of an earlier run; else any.")] = None,
-    rate: Annotated[float, typer.Option(min=1, help="Payments a second.")] = 300.0,
+    rate: Annotated[float, typer.Option(min=1, help="Payments a second.")] = 500.0,
     twice: Annotated[float, typer.Option(min=0, max=1, help="Share of payments sent a second time.")] = 0.02,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 3,
-    partitions: Annotated[int, typer.Option(min=1, help="Of each topic.")] = 6,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
+    partitions: Annotated[int, typer.Option(min=1, help="Of each topic.")] = 4,
     brokers: Annotated[int, typer.Option(help="1, or 3 of which one at a time is killed.")] = 1,
     kind: Annotated[list[FaultKind] | None, typer.Option(help="Only these; may be repeated.")] = None,
     mutant: Annotated[str | None, typer.Option(help="Run a worker that is broken so: see chaos.mutants.")] = None,

@@ -30,7 +30,7 @@ AT_ONCE = RestartPolicy(first_pause=0.05, longest_pause=1.0)
 LEARNER = {
     "HOLDFAST_LEARNER_LEAST_LABELS": "200",
     "HOLDFAST_LEARNER_LEAST_FRAUDS": "3",
-    "HOLDFAST_LEARNER_PUBLISH_INTERVAL_SECONDS": "2",
+    "HOLDFAST_LEARNER_PUBLISH_INTERVAL_SECONDS": "5",
 }
 COMMAND = (sys.executable, "-m", "streams.operating.cli")
 TESTS = str(Path(__file__).parents[1])  # where `chaos` is found

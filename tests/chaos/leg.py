@@ -24,7 +24,7 @@ from rich.console import Console
 
 from streams.operating.auditing import audit_topics
 
-AFTER_SECONDS = 3.0  # how long the ages after a fault are looked at
+AFTER_SECONDS = 2.0  # how long the ages after a fault are looked at
 PATIENCE_SECONDS = 90.0  # for every partition to be decided again
 STEADY_SECONDS = 5.0  # a partition that is decided, and be it slowly, is not silent for so long
 AFTERWARDS = ("--rate", "50", "--seconds", "8", "--bad", "0")

@@ -16,8 +16,8 @@ class Order:
     seconds: float  # for so long faults are begun
     rate: float = 500.0  # payments a second
     twice: float = 0.02  # share of them sent a second time
-    workers: int = 3
-    partitions: int = 6
+    workers: int = 2
+    partitions: int = 4
     brokers: int = 1
     mutant: str | None = None  # of the workers: see chaos.mutants
     kinds: tuple[FaultKind, ...] | None = None  # None: all that are possible

@@ -1,12 +1,13 @@
 """The whole campaign as a list of runs, each short enough to be judged and repeated by itself. Pure."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from chaos.schedule import CALM_SECONDS, CLOCK_STEPS, DURATIONS, NETWORK, FaultKind
 
-LEG_SECONDS = 480.0  # a leg ends with the fault that comes after it
+LEG_SECONDS = 540.0  # a leg is about as long, or shorter
 BACK_SECONDS = 5.0  # what a fault takes beside its own time, roughly
 TWICE_SECONDS = 300.0
 
@@ -50,14 +51,17 @@ def lasts(kind: FaultKind) -> float:
 
 
 def _cut(faults: Sequence[FaultKind]) -> Iterator[tuple[FaultKind, ...]]:
+    """Legs of about the same length."""
+    whole = sum(map(lasts, faults))
+    share = whole / math.ceil(whole / LEG_SECONDS) if faults else 0.0
     part: list[FaultKind] = []
-    for fault in faults:
+    passed = 0.0
+    for number, fault in enumerate(faults, start=1):
         part.append(fault)
-        if sum(map(lasts, part)) >= LEG_SECONDS:
+        passed += lasts(fault)
+        if passed >= share or number == len(faults):
             yield tuple(part)
-            part = []
-    if part:
-        yield tuple(part)
+            part, passed = [], passed - share
 
 
 # What needs an installation of its own, by the name of the leg.

@@ -65,17 +65,17 @@ def possible(brokers: int) -> tuple[FaultKind, ...]:
 
 # Shortest and longest, in seconds. Zombies sleep beyond the session timeout of 6 s, so that others take over.
 DURATIONS: Mapping[FaultKind, tuple[float, float]] = {
-    FaultKind.ZOMBIE_WORKER: (7.0, 12.0),
+    FaultKind.ZOMBIE_WORKER: (7.0, 10.0),
     FaultKind.STOP_BROKER: (1.0, 12.0),
     FaultKind.KILL_ONE_BROKER: (15.0, 20.0),
     FaultKind.BROKER_OUTAGE: (5.0, 60.0),
-    FaultKind.LEAVE_WORKER: (15.0, 20.0),
+    FaultKind.LEAVE_WORKER: (12.0, 15.0),
     FaultKind.REBALANCE_STORM: (5.0, 8.0),
     FaultKind.FULL_DISK: (3.0, 12.0),
-    **dict.fromkeys(CLOCK_STEPS, (4.0, 10.0)),
-    **dict.fromkeys(NETWORK, (1.0, 8.0)),
+    **dict.fromkeys(CLOCK_STEPS, (3.0, 8.0)),
+    **dict.fromkeys(NETWORK, (1.0, 6.0)),
 }
-CALM_SECONDS = (0.5, 4.0)
+CALM_SECONDS = (0.5, 2.5)
 
 # How often, of each kind, in the acceptance of the product.
 CAMPAIGN: Mapping[FaultKind, int] = {
@@ -83,15 +83,15 @@ CAMPAIGN: Mapping[FaultKind, int] = {
     FaultKind.KILL_SCORER: 50,
     FaultKind.KILL_LEARNER: 50,
     FaultKind.KILL_BROKER: 50,
-    FaultKind.KILL_ONE_BROKER: 50,
+    FaultKind.KILL_ONE_BROKER: 20,
     FaultKind.ZOMBIE_WORKER: 50,
     FaultKind.BROKER_OUTAGE: 20,
     FaultKind.TERMINATE_WORKER: 20,
     FaultKind.STOP_BROKER: 20,
     FaultKind.LEAVE_WORKER: 10,
     FaultKind.REBALANCE_STORM: 10,
-    FaultKind.FULL_DISK: 20,
-    **dict.fromkeys(CLOCK_STEPS, 10),
+    FaultKind.FULL_DISK: 10,
+    **dict.fromkeys(CLOCK_STEPS, 5),
     **dict.fromkeys(NETWORK, 20),
 }
 

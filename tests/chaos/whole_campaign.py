@@ -22,8 +22,8 @@ def main(
     results: Annotated[Path, typer.Argument(help="Where what came of each leg is kept, one JSON object a line.")],
     seed: Annotated[int | None, typer.Option(help="Of a campaign to begin; one that goes on has its own.")] = None,
     rate: Annotated[float, typer.Option(min=1, help="Payments a second.")] = 1000.0,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 3,
-    partitions: Annotated[int, typer.Option(min=1, help="Of each topic.")] = 6,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
+    partitions: Annotated[int, typer.Option(min=1, help="Of each topic.")] = 4,
     most: Annotated[int, typer.Option(min=1, help="So many legs, and no more this time.")] = 1000,
     home: Annotated[Path | None, typer.Option(help="Keep history and logs of each leg here.")] = None,
 ) -> None:
