@@ -25,7 +25,7 @@ def outside(bootstrap: str, topic_prefix: str) -> Iterator[Outside]:
 
 @pytest.fixture
 def worker(outside: Outside) -> Iterator[Running]:
-    often = {"incidents_quiet_seconds": "1", "incidents_update_seconds": str(UPDATE_SECONDS)}
+    often = {"incidents_quiet_seconds": "3", "incidents_update_seconds": str(UPDATE_SECONDS)}
     with running_worker(outside.bootstrap, outside.prefix, **outside.variables(**often)) as started:
         yield started
 
