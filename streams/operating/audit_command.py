@@ -15,8 +15,8 @@ from streams.operating.durations import seconds_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from streams.operating.accounting import LedgerReport
-    from streams.operating.auditing import Audit
+    from streams.auditing.accounting import LedgerReport
+    from streams.auditing.audit import Audit
     from streams.settings import Settings
 
 FAILED = 1
@@ -48,7 +48,7 @@ def audit(
     if follow:
         if as_json:
             raise typer.BadParameter("--follow has no end to print; see its metrics")
-        from streams.operating.following import run
+        from streams.auditing.following import run
 
         run(settings_of(ctx), start)
         return
@@ -76,7 +76,7 @@ async def _audited(settings: "Settings", since: float | None, wait_seconds: floa
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-    from streams.operating.auditing import audit_topics
+    from streams.auditing.audit import audit_topics
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

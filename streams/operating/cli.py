@@ -118,8 +118,8 @@ _EXPECTED = (
     ("streams.settings", "SettingsError"),
     ("streams.broker.jars", "KafkaUnavailable"),
     ("streams.broker.topic_admin", "TopicsWrong"),
-    ("streams.operating.supervisor", "ChildNotReady"),
-    ("streams.operating.letter_replay", "ReplayTakenOver"),
+    ("streams.supervising.supervisor", "ChildNotReady"),
+    ("streams.letters.replay", "ReplayTakenOver"),
 )
 
 

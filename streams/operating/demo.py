@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from streams.interruption import INTERRUPTED, cancelled_by_signals
 from streams.operating.durations import seconds_of
-from streams.operating.interruption import INTERRUPTED, cancelled_by_signals
 from streams.settings import ENVIRONMENT_PREFIX
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.panel import Panel
 
-    from streams.operating.auditing import Audit
+    from streams.auditing.audit import Audit
     from streams.operating.demo_facts import Facts
     from streams.operating.demo_story import Script
     from streams.operating.demo_summary import Result
@@ -88,7 +88,7 @@ def demo(
 
 async def _run(home: Path, rate: float, script: "Script", seed: int, console: "Console") -> "Result":
     from models.simulator.policy import TrafficPolicy
-    from streams.operating.auditing import audit_topics
+    from streams.auditing.audit import audit_topics
     from streams.operating.demo_display import show
     from streams.operating.demo_facts import Facts
     from streams.operating.demo_summary import Result

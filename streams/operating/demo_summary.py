@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rules.decision import DecisionSource, Outcome
-from streams.operating.auditing import Audit
+from streams.auditing.audit import Audit
 from streams.operating.demo_facts import Facts, Incident
 from streams.operating.demo_story import AFTER, BEFORE, COLD, DURING
 from streams.operating.pulse import milliseconds

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from models.dead_letter import DeadLetterReason
+from streams.interruption import INTERRUPTED, cancelled_by_signals
 from streams.operating.context import settings_of
 from streams.operating.durations import seconds_of
-from streams.operating.interruption import INTERRUPTED, cancelled_by_signals
 from streams.settings import Settings
 from streams.wire.letter_replay import LetterPlace
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from streams.operating.letter_purge import Purge
-    from streams.operating.letter_replay import LettersReplayed
-    from streams.operating.letters import Choice, Letter, Marks
+    from streams.letters.letter import Choice, Letter, Marks
+    from streams.letters.purge import Purge
+    from streams.letters.replay import LettersReplayed
 
 NOT_DONE = 1
 
@@ -49,17 +49,17 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """List committed dead letters, the newest first: when, of what record, why, how large, whether sent again."""
-    from streams.operating.letters import Choice
+    from streams.letters.letter import Choice
 
     choice = Choice(since=_since(last), reasons=frozenset(reason or ()))
     letters, marks, there = asyncio.run(_newest(settings_of(ctx), choice, count))
     if as_json:
-        from streams.operating.letter_showing import plain_letter
+        from streams.letters.showing import plain_letter
 
         for letter in letters:
             typer.echo(json.dumps(plain_letter(letter, marks)))
         return
-    from streams.operating.letter_showing import letter_table
+    from streams.letters.showing import letter_table
 
     console = _console()
     console.print(letter_table(letters, marks))
@@ -79,7 +79,7 @@ def show(
 
     Exit 1 where there is no such letter.
     """
-    from streams.operating.letters import Choice
+    from streams.letters.letter import Choice
 
     letters, marks, _ = asyncio.run(_newest(settings_of(ctx), Choice(places=frozenset({place})), 1))
     if not letters:
@@ -89,7 +89,7 @@ def show(
     if raw:
         typer.echo(letter.value or b"", nl=False)
         return
-    from streams.operating.letter_showing import letter_page
+    from streams.letters.showing import letter_page
 
     console = _console()
     for line in letter_page(letter, marks):
@@ -138,7 +138,7 @@ def purge(
 
     Without --yes it says how many of which reason, and asks. Exit 1 where the answer is no.
     """
-    from streams.operating.letter_purge import NoSuchPlace, delete, purge_of
+    from streams.letters.purge import NoSuchPlace, delete, purge_of
 
     if bool(places) == (older_than is not None):
         raise typer.BadParameter("say either places or --older-than")
@@ -163,7 +163,7 @@ def _since(last: float | None) -> float | None:
 def _choice(
     places: list[LetterPlace] | None, reason: list[DeadLetterReason] | None, last: float | None, *, all_: bool
 ) -> "Choice":
-    from streams.operating.letters import Choice
+    from streams.letters.letter import Choice
 
     narrowed = bool(reason) or last is not None
     if sum((bool(places), narrowed, all_)) != 1:
@@ -175,7 +175,7 @@ async def _newest(settings: Settings, choice: "Choice", count: int) -> tuple[lis
     """The newest letters of a choice, newest first, the marks, and how many letters the choice takes."""
     from streams.broker.clients import reader
     from streams.broker.topic_admin import require_topics
-    from streams.operating.letters import chosen_letters, marks
+    from streams.letters.letter import chosen_letters, marks
 
     await require_topics(settings)
     kept: list[tuple[float, LetterPlace, Letter]] = []
@@ -189,7 +189,7 @@ async def _newest(settings: Settings, choice: "Choice", count: int) -> tuple[lis
 
 
 async def _replayed(settings: Settings, choice: "Choice", *, again: bool, dry_run: bool) -> "LettersReplayed":
-    from streams.operating.letter_replay import replay_letters
+    from streams.letters.replay import replay_letters
 
     with cancelled_by_signals():  # an open transaction is ended, or payments behind it would wait
         return await replay_letters(settings, choice, again=again, dry_run=dry_run)
@@ -198,7 +198,7 @@ async def _replayed(settings: Settings, choice: "Choice", *, again: bool, dry_ru
 def _tell_replayed(done: "LettersReplayed", *, named: bool, dry_run: bool, as_json: bool) -> None:
     from collections import Counter
 
-    from streams.operating.letter_obstacles import Obstacle
+    from streams.letters.obstacles import Obstacle
 
     if as_json:
         stay = {str(place): obstacle.name for place, obstacle in sorted(done.obstacles.items())}

@@ -10,8 +10,8 @@ from pathlib import Path
 from streams.broker.embedded_cluster import kafka_in
 from streams.broker.jars import KafkaUnavailable
 from streams.broker.topic_admin import create_topics
-from streams.operating.supervisor import Child, Supervisor
 from streams.settings import MetricsSettings, Settings, load_settings
+from streams.supervising.supervisor import Child, Supervisor
 
 READY_SECONDS = 60.0  # a worker needs two on a machine at rest
 LOOPBACK = "127.0.0.1"

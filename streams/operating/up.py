@@ -62,8 +62,8 @@ def up(
 
 
 async def _run(plan: "Plan", console: "Console") -> None:
+    from streams.interruption import cancelled_by_signals
     from streams.operating.installation import running
-    from streams.operating.interruption import cancelled_by_signals
 
     def told(part: str, what: str) -> None:
         console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim]  [bold]{part}[/bold]  {what}", soft_wrap=True)

@@ -20,10 +20,10 @@ from chaos.warmth import warm_up
 from support.scorers import scorers_of
 
 from streams.broker.topic_admin import create_topics
-from streams.operating.restarts import RestartPolicy
-from streams.operating.supervisor import Child, Kept, Supervisor
 from streams.operating.warming import hand_over
 from streams.settings import Settings, load_settings
+from streams.supervising.restarts import RestartPolicy
+from streams.supervising.supervisor import Child, Kept, Supervisor
 
 READY_SECONDS = 90.0
 AT_ONCE = RestartPolicy(first_pause=0.05, longest_pause=1.0)

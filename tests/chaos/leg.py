@@ -22,7 +22,7 @@ from chaos.schedule import FaultKind
 from chaos.warmth import warm_up
 from rich.console import Console
 
-from streams.operating.auditing import audit_topics
+from streams.auditing.audit import audit_topics
 
 AFTER_SECONDS = 2.0  # how long the ages after a fault are looked at
 PATIENCE_SECONDS = 90.0  # for every partition to be decided again

@@ -30,12 +30,12 @@ from support.wire_samples import a_decision
 from models.learner import Learner
 from models.simulator.policy import TrafficPolicy
 from rules.decision import InputPosition
+from streams.auditing.audit import audit_topics
 from streams.broker.topics import DECISIONS, Topic
 from streams.deciding.lane import fenced_producer
-from streams.operating.auditing import audit_topics
-from streams.operating.restarts import RestartPolicy
 from streams.operating.simulating import simulate
-from streams.operating.supervisor import Child, Kept, State, Supervisor
+from streams.supervising.restarts import RestartPolicy
+from streams.supervising.supervisor import Child, Kept, State, Supervisor
 from streams.wire.codec import read_decision, write_decision
 from streams.wire.snapshot_record import CHAMPION
 

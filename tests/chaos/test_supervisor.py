@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from streams.operating import supervisor as supervising
-from streams.operating.restarts import RestartPolicy
-from streams.operating.supervisor import Child, ChildNotReady, State, Supervisor
+from streams.supervising import supervisor as supervising
+from streams.supervising.restarts import RestartPolicy
+from streams.supervising.supervisor import Child, ChildNotReady, State, Supervisor
 
 pytestmark = pytest.mark.chaos
 
@@ -201,7 +201,7 @@ async def test_spare_ends_with_the_supervisor(tmp_path, at_once):
 SUPERVISE = """
 import asyncio, sys
 from pathlib import Path
-from streams.operating.supervisor import Child, Supervisor
+from streams.supervising.supervisor import Child, Supervisor
 
 async def main():
     async with Supervisor(Path(sys.argv[1])) as supervisor:

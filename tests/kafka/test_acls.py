@@ -25,15 +25,15 @@ from confluent_kafka.admin import (
 )
 from support.processes import environment_of, running, running_worker
 
+from streams.auditing.audit import audit_topics
 from streams.broker.clients import reader
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.kafka_configuration import SINGLE_NODE, choose_ports
 from streams.broker.kafka_launch import KafkaOptions
 from streams.broker.topic_admin import check_topics, create_topics
-from streams.operating.auditing import audit_topics
-from streams.operating.letter_purge import delete, purge_of
-from streams.operating.letter_replay import replay_letters
-from streams.operating.letters import Choice
+from streams.letters.letter import Choice
+from streams.letters.purge import delete, purge_of
+from streams.letters.replay import replay_letters
 from streams.settings import Settings, load_settings
 
 pytestmark = pytest.mark.kafka

@@ -17,8 +17,8 @@ from support.simulated import first
 from models.dead_letter import DeadLetterReason
 from models.simulator.bad_records import BAD_KINDS
 from models.transaction import Transaction
+from streams.auditing.audit import Audit
 from streams.broker.topics import DECISIONS, Topic
-from streams.operating.auditing import Audit
 from streams.wire.card_guard import mask
 from streams.wire.codec import write_transaction
 from streams.wire.dead_letter import DeadLetterReport, read_dead_letter

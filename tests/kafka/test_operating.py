@@ -22,12 +22,12 @@ from typer.testing import CliRunner, Result
 
 from models.simulator.policy import TrafficPolicy
 from rules.decision import InputPosition, Outcome
+from streams.auditing.audit import audit_topics
 from streams.broker import topic_admin
 from streams.broker.clients import sender
 from streams.broker.topic_admin import TopicsWrong, require_topics
 from streams.broker.topics import Topic, name_of
 from streams.operating import audit_command, deciding_one, rules_commands, simulate_command, topics_commands, watching
-from streams.operating.auditing import audit_topics
 from streams.operating.rules_commands import shipped_rules
 from streams.operating.simulating import simulate
 from streams.settings import Settings, load_settings

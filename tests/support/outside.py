@@ -12,10 +12,10 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 from support.processes import environment_of
 
+from streams.auditing.audit import Audit, audit_topics
 from streams.broker.reading import partitions_of
 from streams.broker.topic_admin import create_topics
 from streams.broker.topics import DECISIONS, Topic, name_of
-from streams.operating.auditing import Audit, audit_topics
 from streams.settings import Settings, load_settings
 
 PARTITIONS = 2

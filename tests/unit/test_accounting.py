@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.operating.accounting import MOST_SAMPLES, Ledger, LedgerReport, Sample
+from streams.auditing.accounting import MOST_SAMPLES, Ledger, LedgerReport, Sample
 
 Place = tuple[int, int]
 

@@ -7,8 +7,8 @@ from rich.console import Console
 from support.demo_records import alert, decide, publish
 
 from rules.decision import DecisionSource, FallbackReason
-from streams.operating.accounting import LedgerReport
-from streams.operating.auditing import Audit
+from streams.auditing.accounting import LedgerReport
+from streams.auditing.audit import Audit
 from streams.operating.demo_display import screen
 from streams.operating.demo_facts import Facts
 from streams.operating.demo_story import AFTER, BEFORE, COLD, DURING, Script, StoryStuck, tell

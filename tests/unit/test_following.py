@@ -12,11 +12,11 @@ from support.stopped_clock import StoppedClock
 from support.wire_samples import a_decision, transaction_bytes
 
 from rules.decision import InputPosition
+from streams.auditing.following import ENDINGS, Beginning, Follower, TopicRewound
+from streams.auditing.horizon import SKEW_SECONDS
+from streams.auditing.live_ledger import LEAST_SHARE
 from streams.broker.reading import partitions_of
 from streams.broker.topics import Topic
-from streams.operating.following import ENDINGS, Beginning, Follower, TopicRewound
-from streams.operating.horizon import SKEW_SECONDS
-from streams.operating.live_ledger import LEAST_SHARE
 from streams.settings import AuditSettings, Settings, TopicSettings
 from streams.wire.codec import write_decision
 

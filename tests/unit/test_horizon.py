@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.operating.horizon import SKEW_SECONDS, Horizon
+from streams.auditing.horizon import SKEW_SECONDS, Horizon
 
 
 @pytest.fixture

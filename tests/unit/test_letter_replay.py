@@ -10,9 +10,9 @@ from rich.console import Console
 from support.wire_samples import BROKER_TIME, CARD_NUMBER, KEY, transaction_bytes
 
 from models.dead_letter import DeadLetterReason as Reason
-from streams.operating.letter_obstacles import Obstacle, Plan, Sieve
-from streams.operating.letter_showing import hexdump, letter_page, letter_table, plain_letter, printable_text
-from streams.operating.letters import Choice, Letter
+from streams.letters.letter import Choice, Letter
+from streams.letters.obstacles import Obstacle, Plan, Sieve
+from streams.letters.showing import hexdump, letter_page, letter_table, plain_letter, printable_text
 from streams.wire.codec import MalformedRecord
 from streams.wire.dead_letter import Header, SourceRecord, dead_letter, read_dead_letter
 from streams.wire.letter_replay import (

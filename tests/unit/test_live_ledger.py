@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.operating.accounting import Ledger, LedgerReport
-from streams.operating.live_ledger import LEAST_SHARE, Bounds, Contradiction, Ending, LiveLedger
+from streams.auditing.accounting import Ledger, LedgerReport
+from streams.auditing.live_ledger import LEAST_SHARE, Bounds, Contradiction, Ending, LiveLedger
 
 GRACE = 30.0
 BOUNDS = Bounds(grace_seconds=GRACE, most_outstanding=10_000, most_remembered=10_000, remember_seconds=1e6)

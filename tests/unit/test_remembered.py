@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.operating.remembered import Remembered
+from streams.auditing.remembered import Remembered
 
 
 def holds(remembered: Remembered, *keys: int) -> list[bool]:

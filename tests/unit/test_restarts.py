@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.crash import EXIT_INDEFINITE
-from streams.operating.restarts import RestartPolicy, Restarts
+from streams.supervising.restarts import RestartPolicy, Restarts
 
 POLICY = RestartPolicy(first_pause=0.5, longest_pause=10.0, settled_after=10.0)
 

@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from streams.auditing.accounting import Ledger, LedgerReport
+from streams.auditing.entries import NotAnEnding, decided, identity, put_aside
 from streams.broker.reading import Offsets, partitions_of, places_at, stretch
 from streams.broker.topics import DECISIONS, Topic, name_of
-from streams.operating.accounting import Ledger, LedgerReport
-from streams.operating.entries import NotAnEnding, decided, identity, put_aside
 from streams.settings import Settings
 
 if TYPE_CHECKING:

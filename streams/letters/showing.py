@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from streams.operating.letters import Letter, Marks
+from streams.letters.letter import Letter, Marks
 from streams.wire.dead_letter import Header
 from streams.wire.letter_replay import replay_of
 

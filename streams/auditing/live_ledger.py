@@ -13,8 +13,8 @@ from enum import StrEnum
 import numpy as np
 
 from models.fingerprint import id_hash
-from streams.operating.outstanding import NO_ID, Column, Outstanding, Rows, Standing
-from streams.operating.remembered import Remembered
+from streams.auditing.outstanding import NO_ID, Column, Outstanding, Rows, Standing
+from streams.auditing.remembered import Remembered
 
 MOST_SAMPLES = 10
 LEAST_SHARE = 1000  # transactions that a partition may always hold

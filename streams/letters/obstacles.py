@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from models.dead_letter import DeadLetterReason
-from streams.operating.letters import Letter, Marks
+from streams.letters.letter import Letter, Marks
 from streams.wire.codec import MalformedRecord, read_transaction
 from streams.wire.letter_replay import LetterPlace, replay_of
 

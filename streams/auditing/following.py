@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from streams.auditing.audit import LOOK_BACK_SECONDS, SKEW_SECONDS, group_offsets
+from streams.auditing.entries import NotAnEnding, decided, identity, put_aside
+from streams.auditing.horizon import Horizon
+from streams.auditing.live_ledger import Bounds, LiveLedger
 from streams.broker.clients import admin, reader
 from streams.broker.reading import Offsets, begin_at, partitions_of, places_at
 from streams.broker.topic_admin import require_topics
 from streams.broker.topics import DECISIONS, Topic
 from streams.crash import give_up
+from streams.interruption import cancelled_by_signals
 from streams.logs import configure_logs
 from streams.metrics import AuditMetrics, expose
-from streams.operating.auditing import LOOK_BACK_SECONDS, SKEW_SECONDS, group_offsets
-from streams.operating.entries import NotAnEnding, decided, identity, put_aside
-from streams.operating.horizon import Horizon
-from streams.operating.interruption import cancelled_by_signals
-from streams.operating.live_ledger import Bounds, LiveLedger
 from streams.ready_signal import tell_ready
 from streams.settings import AuditSettings, Settings
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from streams.broker.reading import Offsets, partitions_of, places_at, stretch
 from streams.broker.topics import Topic, name_of
-from streams.operating.letters import Letter, read_letter
+from streams.letters.letter import Letter, read_letter
 from streams.settings import Settings
 from streams.wire.letter_replay import LetterPlace
 

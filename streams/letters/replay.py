@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streams.broker.topics import CATALOGUE, Topic, name_of
-from streams.operating.decided_ids import decided_ids
-from streams.operating.letter_obstacles import Obstacle, Plan, Sieve
-from streams.operating.letters import Choice, Letter, chosen_letters, marks
+from streams.letters.decided_ids import decided_ids
+from streams.letters.letter import Choice, Letter, chosen_letters, marks
+from streams.letters.obstacles import Obstacle, Plan, Sieve
 from streams.settings import Settings
 from streams.wire.letter_replay import LetterPlace, Mark, origin_of, replayed_headers, write_mark
 
