@@ -34,6 +34,7 @@ from streams.auditing.audit import audit_topics
 from streams.broker.topics import DECISIONS, Topic
 from streams.deciding.lane import fenced_producer
 from streams.operating.simulating import simulate
+from streams.supervising import supervisor as supervising
 from streams.supervising.restarts import RestartPolicy
 from streams.supervising.supervisor import Child, Kept, State, Supervisor
 from streams.wire.codec import read_decision, write_decision
@@ -134,6 +135,24 @@ async def test_kill_9_of_worker_scorer_and_learner_loses_and_repeats_nothing(out
     # A label that corrects another is in no history, and no calm payment came to prove that incidents are over.
     assert verdict.broken.keys() <= {"labels are learnt once", "alerts open and resolve once"}, verdict.broken
     assert made_out_of_order(outside.all_of(*DECISIONS.values())) == []
+
+
+async def test_a_spare_decides_in_the_place_of_a_killed_worker(
+    outside: Outside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervising, "SPARE_AFTER_SECONDS", 0.2)
+    async with Supervisor(tmp_path, policy=QUICK) as supervisor:
+        await supervisor.start(replace(child(outside, "worker-1"), spare=True))
+        [kept] = supervisor
+        await until(lambda: kept.spare is not None)
+        spare = kept.spare.pid
+        await asyncio.to_thread(outside.decided)
+        assert kept.log.read_text().count("worker_starting") == 1
+        process_of(kept).kill()
+        await until(lambda: kept.restarts == 1 and kept.state is State.READY)
+        assert kept.pid == spare
+        await asyncio.to_thread(outside.decided)
+    assert kept.log.read_text().count("worker_starting") == 2
 
 
 def made_out_of_order(decisions: list[Message]) -> list[str]:
