@@ -21,6 +21,7 @@ from streams.deciding.agent import DecidingAgent
 from streams.deciding.batch import Decided, Outgoing
 from streams.deciding.intake import Inlet
 from streams.deciding.lane_state import LaneState
+from streams.deciding.resumption import note
 from streams.settings import Settings
 
 log = structlog.get_logger()
@@ -128,6 +129,7 @@ class Lane:
             self.producer.send_offsets_to_transaction(offsets, self.group),
             self.agent.ask(self.state, records, self.settings.lanes.answer_timeout_seconds),
         )
+        decided.profiles.append(note(last + 1))
         await self._commit(decided)
         self.told(self.state, decided)
 

@@ -21,6 +21,7 @@ from streams.deciding.lane import Lane, Told, fenced_producer, given_up
 from streams.deciding.lane_state import LaneState
 from streams.deciding.loop_pauses import LoopPauses
 from streams.deciding.profiles import ProfileStore, restore
+from streams.deciding.resumption import resume_at
 from streams.settings import Settings
 
 log = structlog.get_logger()
@@ -114,12 +115,10 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
             committed = await asyncio.gather(*map(self._consumer.committed, partitions))
             profiles = name_of(Topic.PROFILES, self._settings.topics)
             stores = await restore(self._settings.broker, profiles, numbers) if numbers else {}
+            ends = await self._consumer.end_offsets(partitions)
         self._intake = Intake(self._consumer, partitions)
         for partition, producer, offset in zip(partitions, producers, committed, strict=True):
-            if offset is None:
-                await self._consumer.seek_to_beginning(partition)
-            else:
-                self._consumer.seek(partition, offset)
+            await self._seek(partition, offset, stores[partition.partition].noted, ends[partition])
             lane = Lane(
                 settings=self._settings,
                 group=self._group,
@@ -140,6 +139,15 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
             seconds=round(time.monotonic() - began, 3),
             longest_pause_ms=round(pauses.longest * 1000),
         )
+
+    async def _seek(self, partition: TopicPartition, committed: int | None, noted: int | None, end: int) -> None:
+        begin = resume_at(committed, noted, end)
+        if begin is None:
+            await self._consumer.seek_to_beginning(partition)
+            return
+        if begin != committed:
+            log.warning("committed_offset_behind", partition=partition.partition, committed=committed, noted=noted)
+        self._consumer.seek(partition, begin)
 
     async def _fence(self, partition: int) -> AIOKafkaProducer:
         producer = await fenced_producer(self._settings, partition)

@@ -8,6 +8,7 @@ from aiokafka import TopicPartition
 from models.profile import Profile, pack, unpack
 from streams.broker.clients import reader
 from streams.broker.reading import whole
+from streams.deciding.resumption import NOTE_KEY
 from streams.settings import BrokerSettings
 
 # Of each partition at a time. The loop is held while an answer is taken apart: with 4 MB and eight partitions for
@@ -27,13 +28,16 @@ class ProfileStore:
         self._packed: dict[bytes, bytes] = {}
         self._out: dict[bytes, Profile] = {}
         self.newest = 0  # event time, seconds: the clock by which cards grow idle
+        self.noted: int | None = None  # the input offset that came next when the changelog was written last
 
     def __len__(self) -> int:
         return len(self._packed)
 
     def restored(self, card: bytes, packed: bytes | None) -> None:
         """Take in one changelog record; None is a tombstone."""
-        if packed is None:
+        if card == NOTE_KEY:
+            self.noted = None if packed is None else int(packed)
+        elif packed is None:
             self._packed.pop(card, None)
         else:
             self._packed[card] = packed

@@ -117,11 +117,15 @@ def in_order(evidence: Evidence, _: list[Acknowledged]) -> Iterator[str]:
 
 
 def profiles_exact(evidence: Evidence, _: list[Acknowledged]) -> Iterator[str]:
-    """The profile of each card is what its decided payments make of it, in the order of the input."""
+    """The profile of each card is what its decided payments make of it, in the order of the input, to its end."""
     expected = recomputed(evidence)
     for card in expected.keys() | evidence.profiles.keys():
         if evidence.profiles.get(card) != expected.get(card):
             yield f"the profile of {card[1].decode()} in partition {card[0]} is another than its payments make"
+    for partition, noted in evidence.noted.items():
+        last = max((offset for number, offset in evidence.inputs if number == partition), default=-1)
+        if noted != last + 1:
+            yield f"beside the profiles of partition {partition} {noted} is noted as next, its last record is {last}"
 
 
 def recomputed(evidence: Evidence) -> dict[tuple[int, bytes], bytes | None]:

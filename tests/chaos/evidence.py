@@ -16,6 +16,7 @@ from models.learner import Learner
 from models.transaction import Transaction
 from streams.broker.reading import partitions_of
 from streams.broker.topics import DECISIONS, Topic, name_of
+from streams.deciding.resumption import NOTE_KEY
 from streams.settings import Settings
 from streams.wire.alert import read_alert
 from streams.wire.codec import MalformedRecord, read_transaction
@@ -53,6 +54,7 @@ class Evidence:
     endings: dict[Place, list[Ending]] = field(default_factory=lambda: defaultdict(list))
     sequence: list[Ending] = field(default_factory=list)  # of each topic and partition in order
     profiles: dict[tuple[int, bytes], bytes | None] = field(default_factory=dict)  # latest, by partition and card
+    noted: dict[int, int] = field(default_factory=dict)  # the next input offset, by partition
     alerts: list[tuple[str, str]] = field(default_factory=list)  # status and dedup key, in order
     labels: int = 0  # that the latest model says it has learnt, those of the warm-up left out
     labels_in_histories: int = 0  # counted in the acceptors' histories of the same moment
@@ -66,7 +68,10 @@ def gather(settings: Settings, before: Learner) -> Evidence:
     _transactions(settings, evidence)
     committed = _endings(settings, evidence)
     for message in _records(settings, Topic.PROFILES):
-        evidence.profiles[message.partition(), message.key()] = message.value()
+        if message.key() == NOTE_KEY:
+            evidence.noted[message.partition()] = int(message.value() or b"")
+        else:
+            evidence.profiles[message.partition(), message.key()] = message.value()
     evidence.alerts = alerts(settings)
     _learnt(settings, evidence, before)
     everything = sum(1 for _ in _records(settings, *DECISIONS.values(), Topic.DEAD_LETTERS, level="read_uncommitted"))

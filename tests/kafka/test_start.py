@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient
 from support.outside import PATIENCE_SECONDS, Outside, outside_of
 from support.processes import WORKER, Running, environment_of, running, running_worker
 
@@ -116,6 +117,36 @@ def profiles(outside: Outside) -> dict[bytes, list[bytes | None]]:
     for each in outside.all_of(Topic.PROFILES):
         said.setdefault(each.key(), []).append(each.value())
     return said
+
+
+def test_committed_offsets_that_are_behind_make_nothing_be_decided_again(outside: Outside) -> None:
+    """As a broker may hand them out that was killed. A card's memory of its ids does not reach as far back."""
+    with running_worker(outside.bootstrap, outside.prefix, **outside.variables()):
+        for _ in range(60):
+            last = outside.pay("tok_7", partition=0)
+        outside.decision(last)
+    set_back(outside, partition=0, offset=1)
+    with running_worker(outside.bootstrap, outside.prefix, **outside.variables()) as worker:
+        outside.decision(outside.pay("tok_7", partition=0))
+        assert "committed_offset_behind" in worker.said()
+    audit = outside.audit()
+    assert audit.holds, audit.ledger
+    assert (audit.ledger.decided, audit.ledger.duplicates) == (61, 0)
+
+
+def set_back(outside: Outside, *, partition: int, offset: int) -> None:
+    """Commit another offset for the workers' group, once it has no member any more."""
+    client = AdminClient({"bootstrap.servers": outside.bootstrap})
+    group = outside.settings.lanes_group
+    place = TopicPartition(outside.name(Topic.TRANSACTIONS), partition, offset)
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        [answer] = client.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, [place])]).values()
+        [done] = answer.result().topic_partitions
+        if done.error is None:
+            return
+        assert time.monotonic() < give_up_at, done.error
+        time.sleep(0.5)
 
 
 def test_without_its_topics_a_worker_refuses_in_a_sentence(bootstrap: str, topic_prefix: str) -> None:

@@ -18,6 +18,7 @@ from streams.deciding import lane as lane_module
 from streams.deciding.batch import Decided, Outgoing
 from streams.deciding.intake import Inlet
 from streams.deciding.lane import Lane, RecordTooLarge
+from streams.deciding.resumption import note
 from streams.settings import Settings
 
 PARTITION = TopicPartition("transactions", 0)
@@ -87,6 +88,9 @@ async def test_decisions_letters_profiles_and_offsets_are_one_transaction() -> N
     await writer._decide([record_of(transaction(1), offset=4)])
     assert [topic for topic, _, _ in producer.sent] == ["decisions.review", "transactions.DLT", "profiles"]
     assert producer.offsets == OFFSETS
+    _, _, profiles = producer.sent[-1]
+    assert profiles.record_count() == 2  # the card, and what comes next
+    assert decided.profiles[-1] == note(5)
     assert (producer.done[0], producer.done[-1]) == ("begin", "commit")
     assert producer.done.count("delivered") == 3
     assert "offsets of holdfast-lanes" in producer.done
