@@ -1,15 +1,14 @@
 """A real Apache Kafka that starts by itself: no Java, no Maven and no container on the machine."""
 
-import asyncio
 import contextlib
 import os
 import signal
 import subprocess
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
+from streams.broker.block import RunsInBlock
 from streams.broker.jars import KafkaUnavailable, Progress, kafka_jars
 from streams.broker.kafka_home import KafkaHome, Occupant, Occupied
 from streams.broker.kafka_launch import POLL_SECONDS, KafkaOptions, format_data, launch
@@ -17,7 +16,7 @@ from streams.broker.kafka_launch import POLL_SECONDS, KafkaOptions, format_data,
 STOP_SECONDS = 20.0  # for a clean stop; it takes half a second
 
 
-class EmbeddedKafka:
+class EmbeddedKafka(RunsInBlock):
     """One Kafka node with its data in `directory`, which is formatted once and keeps its topics ever after.
 
     As a context manager, plain or async, the broker lives as long as the block, and dies with this process however
@@ -74,22 +73,6 @@ class EmbeddedKafka:
     def kill(self) -> bool:
         """Kill it without a word, as a power cut would; say whether one was there."""
         return self._end(signal.SIGKILL)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    async def __aenter__(self) -> Self:
-        return await asyncio.to_thread(self.start)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await asyncio.to_thread(self.stop)
 
     def _bring_up(self, jars: tuple[Path, ...], lock: int, *, detached: bool) -> None:
         try:

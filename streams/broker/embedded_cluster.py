@@ -1,6 +1,5 @@
 """Three real Kafka brokers on this machine, so that one may die and the other two go on."""
 
-import asyncio
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -8,9 +7,9 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
+from streams.broker.block import RunsInBlock
 from streams.broker.cluster_layout import NODES, Layout
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.jars import KafkaUnavailable, Progress, kafka_jars
@@ -20,7 +19,7 @@ from streams.broker.kafka_launch import HEAP_MB, POLL_SECONDS, KafkaOptions
 NODE_HEAP_MB = 384
 
 
-class EmbeddedCluster:
+class EmbeddedCluster(RunsInBlock):
     """Kafka nodes with their data below `directory`, each broker and controller in a process of its own.
 
     Used as `EmbeddedKafka` is, which each of its `nodes` is too: kill one and start it again by itself. `options` are
@@ -70,22 +69,6 @@ class EmbeddedCluster:
     def kill(self) -> bool:
         """Kill all nodes at once, as a power cut would; say whether one was there."""
         return self._each(EmbeddedKafka.kill)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    async def __aenter__(self) -> Self:
-        return await asyncio.to_thread(self.start)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await asyncio.to_thread(self.stop)
 
     def _running(self) -> bool:
         return any(node.home.occupied() for node in self.nodes.values())
