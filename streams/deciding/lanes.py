@@ -26,6 +26,8 @@ from streams.settings import Settings
 
 log = structlog.get_logger()
 
+MIND_SECONDS = 0.5  # between two looks at whether the worker is still a member
+
 
 class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
     """Opens a lane for each assigned partition, and closes them before the next rebalance.
@@ -59,6 +61,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._intake: Intake | None = None
         self._opening: asyncio.Task[None] | None = None
         self._feedback: Follower | None = None
+        self._minder: asyncio.Task[None] | None = None
         self._consumer: AIOKafkaConsumer = None  # made in start: it needs the running loop
 
     async def start(self) -> None:
@@ -66,6 +69,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer = self._member()
         self._consumer.subscribe([self._input], listener=self)
         await self._consumer.start()
+        self._minder = asyncio.create_task(self._mind_membership(), name="membership")
 
     def _member(self) -> AIOKafkaConsumer:
         lanes = self._settings.lanes
@@ -86,9 +90,24 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def stop(self) -> None:
         """Finish the batches in hand and go. The static member keeps its place until its session ends."""
+        if self._minder is not None:
+            self._minder.cancel()
         await self._close()
         if self._consumer is not None:
             await self._consumer.stop()
+
+    async def _mind_membership(self) -> None:
+        """End the process with the membership: aiokafka says that it is over to whoever polls, and closed lanes do not.
+
+        A broker that was killed and came back was seen to answer a SyncGroup with an unknown error: after that nobody
+        joins again, and the partitions stand still under a worker that lives.
+        """
+        try:
+            while True:
+                await asyncio.sleep(MIND_SECONDS)
+                self._consumer._coordinator.check_errors()  # noqa: SLF001 - there is no other way to ask
+        except Exception as error:  # noqa: BLE001 - whatever ended it
+            give_up("membership_lost", error)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Open the lanes of a new assignment, in the background: no heartbeat is sent until this returns."""

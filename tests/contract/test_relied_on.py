@@ -35,6 +35,7 @@ RELIED_ON: list[tuple[Callable[..., Any], str, str]] = [
     (FetchResult.getall, "seeking: what was fetched for another position is dropped", "775b7b9ceb3a"),
     (RangePartitionAssignor.assign, "the same partition numbers of several topics stay together", "8a855d2a56c4"),
     (GroupCoordinator._on_join_prepare, "lanes close before a rebalance goes on", "429d63ed61a4"),
+    (GroupCoordinator.check_errors, "a membership that is over is told", "27b94275e712"),
     (BatchBuilder.append, "a record that does not fit gives None, except a batch's first", "2c6106152482"),
     (MessageAccumulator.add_batch, "a batch is sent as it is, to the partition that is named", "b80b4477952a"),
     (AIOKafkaProducer.send_batch, "a batch is added to the open transaction", "a0fa3942a06a"),

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from streams.deciding import lanes as opening
 from streams.deciding.lanes import Lanes
@@ -90,3 +91,22 @@ async def test_an_opening_broken_off_leaves_no_producer(monkeypatch: pytest.Monk
     await asyncio.wait_for(lanes.on_partitions_revoked([]), 1.0)
 
     assert fenced.stopped
+
+
+async def test_a_worker_that_is_no_member_any_more_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    over: list[BaseException] = []
+    looks = [None, None, KafkaError("Unexpected error during coordination")]
+
+    def check_errors() -> None:
+        if (error := looks.pop(0)) is not None:
+            raise error
+
+    monkeypatch.setattr(opening, "MIND_SECONDS", 0.0)
+    monkeypatch.setattr(opening, "give_up", lambda _, error: over.append(error))
+    lanes = SlowLanes()
+    lanes._consumer = SimpleNamespace(_coordinator=SimpleNamespace(check_errors=check_errors))
+
+    await asyncio.wait_for(lanes._mind_membership(), 1.0)
+
+    assert [str(each) for each in over] == ["KafkaError: Unexpected error during coordination"]
+    assert looks == []
