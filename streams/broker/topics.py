@@ -6,7 +6,7 @@ from enum import StrEnum
 from rules.decision import Outcome
 from streams.settings import TopicSettings
 
-COMPACTED_SEGMENT_BYTES = 64 << 20
+COMPACTED_SEGMENT_BYTES = 8 << 20
 DAY_MS = 86_400_000
 
 
