@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from chaos.plan import legs
 from chaos.results import Result, kept
+from chaos.schedule import CAMPAIGN
 from chaos.table import markdown
 
 BEGIN, END = "<!-- campaign: written by chaos.report -->\n", "<!-- end of campaign -->\n"
@@ -22,7 +24,7 @@ def report(results: Sequence[Result]) -> str:
     machines = "; ".join(sorted({each.machine for each in results}))
     revisions = ", ".join(sorted({f"`{each.revision}`" for each in results}))
     said = (
-        f"Seed {results[0].campaign}, {len(results)} legs, {rates} payments a second, on {machines},"
+        f"Seed {results[0].campaign}, {len(results)} of {len(legs(results[0].campaign, CAMPAIGN))} legs, {rates} payments a second, on {machines},"
         f" everything on that one machine. Code: {revisions}."
     )
     return f"{said}\n\n{markdown([each.outcome for each in results])}\n"
