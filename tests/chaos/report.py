@@ -23,8 +23,9 @@ def report(results: Sequence[Result]) -> str:
     rates = " and ".join(sorted({f"{each.rate:,.0f}" for each in results}))
     machines = "; ".join(sorted({each.machine for each in results}))
     revisions = ", ".join(sorted({f"`{each.revision}`" for each in results}))
+    seed = results[0].campaign
     said = (
-        f"Seed {results[0].campaign}, {len(results)} of {len(legs(results[0].campaign, CAMPAIGN))} legs, {rates} payments a second, on {machines},"
+        f"Seed {seed}, {len(results)} of {len(legs(seed, CAMPAIGN))} legs, {rates} payments a second, on {machines},"
         f" everything on that one machine. Code: {revisions}."
     )
     return f"{said}\n\n{markdown([each.outcome for each in results])}\n"
