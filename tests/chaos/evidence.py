@@ -13,7 +13,9 @@ import orjson
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from models.learner import Learner
+from models.profile import pack
 from models.transaction import Transaction
+from models.warm_up import WarmUp
 from streams.broker.reading import partitions_of
 from streams.broker.topics import DECISIONS, Topic, name_of
 from streams.deciding.resumption import NOTE_KEY
@@ -62,8 +64,8 @@ class Evidence:
     open_transactions: list[str] = field(default_factory=list)  # partitions whose last stable offset is not their end
 
 
-def gather(settings: Settings, before: Learner) -> Evidence:
-    """Read everything there is, from the beginning, less the labels that were learnt before the run."""
+def gather(settings: Settings, before: WarmUp) -> Evidence:
+    """Read everything there is, from the beginning, less labels and profiles of before the run."""
     evidence = Evidence()
     _transactions(settings, evidence)
     committed = _endings(settings, evidence)
@@ -72,12 +74,21 @@ def gather(settings: Settings, before: Learner) -> Evidence:
             evidence.noted[message.partition()] = int(message.value() or b"")
         else:
             evidence.profiles[message.partition(), message.key()] = message.value()
+    _leave_out(evidence.profiles, before)
     evidence.alerts = alerts(settings)
-    _learnt(settings, evidence, before)
+    _learnt(settings, evidence, before.learner)
     everything = sum(1 for _ in _records(settings, *DECISIONS.values(), Topic.DEAD_LETTERS, level="read_uncommitted"))
     evidence.taken_back = everything - committed
     evidence.open_transactions = open_transactions(settings)
     return evidence
+
+
+def _leave_out(profiles: dict[tuple[int, bytes], bytes | None], before: WarmUp) -> None:
+    """What the run did not touch, or has forgotten."""
+    known = {card.encode(): pack(profile) for card, profile in before.profiles.items()}
+    for place, profile in list(profiles.items()):
+        if place[1] in known and profile in (None, known[place[1]]):
+            del profiles[place]
 
 
 def alerts(settings: Settings) -> list[tuple[str, str]]:

@@ -27,6 +27,7 @@ from streams.auditing.audit import audit_topics
 AFTER_SECONDS = 2.0  # how long the ages after a fault are looked at
 PATIENCE_SECONDS = 90.0  # for every partition to be decided again
 STEADY_SECONDS = 5.0  # a partition that is decided, and be it slowly, is not silent for so long
+LEAST_CARDS, CARDS_FOR_RATE = 3000, 8  # so many pay that ten minutes are weeks of their lives, and not years
 AFTERWARDS = ("--rate", "50", "--seconds", "8", "--bad", "0")
 
 console = Console(highlight=False, soft_wrap=True)
@@ -37,7 +38,8 @@ async def run(order: Order, home: Path) -> Outcome:
     async with Estate(home, order) as estate:
         with Listener(estate.settings) as listener, History(home / "faults.jsonl") as history:
             lasts = order.seconds + order.calm_seconds + 2 * PATIENCE_SECONDS
-            load = ("--rate", str(order.rate), "--seconds", str(lasts), "--twice", str(order.twice))
+            cards = str(max(LEAST_CARDS, int(order.rate * CARDS_FOR_RATE)))
+            load = ("--rate", str(order.rate), "--seconds", str(lasts), "--twice", str(order.twice), "--cards", cards)
             async with _sending(estate, home / "sent.jsonl", order.seed, *load) as sender:
                 calm_from = time.time()
                 await asyncio.sleep(order.calm_seconds)
@@ -51,7 +53,7 @@ async def run(order: Order, home: Path) -> Outcome:
             unsent += await sender.wait()
         await _quiet(estate)
         await asyncio.gather(*(part.stop() for part in estate.parts.values()))
-        evidence = await asyncio.to_thread(gather, estate.settings, warm_up().learner)
+        evidence = await asyncio.to_thread(gather, estate.settings, warm_up())
     acknowledged = [
         Acknowledged(kind=each["kind"], place=(each["partition"], each["offset"]))
         for sent in ("sent.jsonl", "sent-after.jsonl")

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 
 from chaos.schedule import CAMPAIGN, CLOCK_STEPS, NETWORK, Fault, FaultKind, endless, given, possible
 
-LONGEST_SECONDS = 2 * 3600.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:

@@ -27,8 +27,8 @@ from support.scorers import scorers_of
 from support.trained import champion_record, trained
 from support.wire_samples import a_decision
 
-from models.learner import Learner
 from models.simulator.policy import TrafficPolicy
+from models.warm_up import WarmUp
 from rules.decision import InputPosition
 from streams.auditing.audit import audit_topics
 from streams.broker.topics import DECISIONS, Topic
@@ -131,7 +131,7 @@ async def test_kill_9_of_worker_scorer_and_learner_loses_and_repeats_nothing(out
     assert sent.sent > 0.8 * RATE * SECONDS
     assert sent.labels_sent > 50
     assert not any(map(lives, [*killed, *everybody]))
-    verdict = judge(gather(outside.settings, Learner()), [])
+    verdict = judge(gather(outside.settings, WarmUp()), [])
     # A label that corrects another is in no history, and no calm payment came to prove that incidents are over.
     assert verdict.broken.keys() <= {"labels are learnt once", "alerts open and resolve once"}, verdict.broken
     assert made_out_of_order(outside.all_of(*DECISIONS.values())) == []

@@ -54,14 +54,6 @@ def test_the_table_adds_up_legs() -> None:
     assert "9 records taken back" in said
 
 
-DOCS = Path(__file__).parents[2] / "docs"
-
-
-def test_the_table_in_the_docs_is_that_of_the_kept_campaign() -> None:
-    document = (DOCS / "guarantees.md").read_text()
-    assert replaced(document, report(kept(DOCS / "campaign.jsonl"))) == document
-
-
 def test_the_rest_of_a_document_stays() -> None:
     assert replaced(f"a\n{BEGIN}old{END}z\n", "new") == f"a\n{BEGIN}\nnew\n{END}z\n"
     with pytest.raises(ValueError, match="not enough"):
