@@ -163,6 +163,7 @@ def test_what_is_deleted_unread_is_told_and_not_called_lost(outside: Outside, au
     until(lambda: auditor.metric(UNACCOUNTED) == 2)
     os.kill(auditor.pid, signal.SIGSTOP)
     try:
+        time.sleep(1.0)  # what it had asked for before is answered, with nothing
         for _ in range(7):
             outside.pay(partition=0)
         _delete(outside, partition=0, below=6)
