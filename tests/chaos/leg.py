@@ -1,6 +1,7 @@
 """One run of faults against a whole installation under load, one after the other, and a judgement of what it did."""
 
 import asyncio
+import os
 import sys
 import time
 from asyncio.subprocess import Process
@@ -23,6 +24,7 @@ from chaos.warmth import warm_up
 from rich.console import Console
 
 from streams.auditing.audit import audit_topics
+from streams.broker import leash
 
 AFTER_SECONDS = 2.0  # how long the ages after a fault are looked at
 PATIENCE_SECONDS = 90.0  # for every partition to be decided again
@@ -86,6 +88,7 @@ async def _quiet(estate: Estate) -> None:
 @asynccontextmanager
 async def _sending(estate: Estate, acks: Path, seed: int, *options: str) -> AsyncIterator[Process]:
     sender: Process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S", str(leash.__file__), str(os.getpid())),  # it ends with this process
         *(sys.executable, "-m", "chaos.sender", "--history", str(acks), "--seed", str(seed), *options),
         env=estate.environment(),
     )
