@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streams.auditing.accounting import Ledger, LedgerReport
-from streams.auditing.entries import NotAnEnding, decided, identity, put_aside
+from streams.auditing.entries import NotAnEnding, identity, take_ending
+from streams.auditing.horizon import SKEW_SECONDS
 from streams.broker.reading import Offsets, partitions_of, places_at, stretch
 from streams.broker.topics import DECISIONS, Topic, name_of
 from streams.settings import Settings
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient
 
 LOOK_BACK_SECONDS = 3600.0  # before the range: a repeat in it may be of a payment decided before it
-SKEW_SECONDS = 60.0  # decisions carry their worker's time, transactions the broker's
 LOOK_AGAIN_SECONDS = 0.2
 COORDINATOR_SECONDS = 15.0  # a cluster that never had a group makes its topic for them when first asked
 
@@ -85,8 +85,7 @@ class _Taking:
         """Records of one partition."""
         if not records:
             return
-        topic = records[0].topic
-        take = {self._input: self._transaction, self._dead_letters: self._dead_letter}.get(topic, self._decision)
+        take = self._transaction if records[0].topic == self._input else self._ending
         for record in records:
             take(record)
         self.read += len(records)
@@ -94,23 +93,11 @@ class _Taking:
     def _transaction(self, record: Any) -> None:
         self.ledger.transaction(record.partition, record.offset, *identity(record))
 
-    def _decision(self, record: Any) -> None:
+    def _ending(self, record: Any) -> None:
         try:
-            transaction_id, place = decided(record)
+            take_ending(self.ledger, record, source=self._input, dead_letters=self._dead_letters)
         except NotAnEnding:
             self.unreadable += 1
-            return
-        if place.topic == self._input:
-            self.ledger.decision(place.partition, place.offset, transaction_id)
-
-    def _dead_letter(self, record: Any) -> None:
-        try:
-            place = put_aside(record)
-        except NotAnEnding:
-            self.unreadable += 1
-            return
-        if place.topic == self._input:
-            self.ledger.dead_letter(place.partition, place.offset)
 
 
 async def _started(opened: AsyncExitStack, consumer: "AIOKafkaConsumer") -> "AIOKafkaConsumer":

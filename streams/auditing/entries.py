@@ -1,6 +1,6 @@
 """What an audit takes down of each record: which payment it is, or where the record lay that it ends."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -11,6 +11,16 @@ from streams.wire.dead_letter import NotADeadLetter, read_dead_letter
 
 class NotAnEnding(Exception):
     """A record of the decision or dead-letter topics that names no transaction."""
+
+
+class TakesEndings(Protocol):
+    """A ledger, as far as endings go."""
+
+    def decision(self, partition: int, offset: int, transaction_id: str) -> None:
+        """A decision, and where its transaction lay."""
+
+    def dead_letter(self, partition: int, offset: int) -> None:
+        """A dead letter, by where the record lay."""
 
 
 class _Named(msgspec.Struct):
@@ -32,8 +42,19 @@ def identity(record: Any) -> tuple[str | None, int]:
     return transaction.transaction_id, content_fingerprint(transaction)
 
 
-def decided(record: Any) -> tuple[str, InputPosition]:
-    """Of a decision which transaction it names, and where that lay. Raises NotAnEnding."""
+def take_ending(ledger: TakesEndings, record: Any, *, source: str, dead_letters: str) -> None:
+    """Take down a decision or dead letter, if what it ends lay in the topic `source`. Raises NotAnEnding."""
+    if record.topic == dead_letters:
+        place = _put_aside(record)
+        if place.topic == source:
+            ledger.dead_letter(place.partition, place.offset)
+    else:
+        transaction_id, place = _decided(record)
+        if place.topic == source:
+            ledger.decision(place.partition, place.offset, transaction_id)
+
+
+def _decided(record: Any) -> tuple[str, InputPosition]:
     try:
         named = _named.decode(record.value or b"")
     except msgspec.DecodeError as error:
@@ -41,8 +62,7 @@ def decided(record: Any) -> tuple[str, InputPosition]:
     return named.transaction_id, named.input
 
 
-def put_aside(record: Any) -> InputPosition:
-    """Of a dead letter where the record lay. Raises NotAnEnding."""
+def _put_aside(record: Any) -> InputPosition:
     try:
         source = read_dead_letter(record.key, record.value, record.headers).record
     except NotADeadLetter as error:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from streams.auditing.audit import LOOK_BACK_SECONDS, SKEW_SECONDS, group_offsets
-from streams.auditing.entries import NotAnEnding, decided, identity, put_aside
-from streams.auditing.horizon import Horizon
+from streams.auditing.audit import LOOK_BACK_SECONDS, group_offsets
+from streams.auditing.entries import NotAnEnding, identity, take_ending
+from streams.auditing.horizon import SKEW_SECONDS, Horizon
 from streams.auditing.live_ledger import Bounds, LiveLedger
 from streams.broker.clients import admin, reader
 from streams.broker.reading import Offsets, begin_at, partitions_of, places_at
@@ -138,29 +138,20 @@ class Follower:
         await self._ask(consumer)
 
     def _take(self, partition: "TopicPartition", records: list[Any]) -> None:
-        take = {self._input_name: self._transaction, self._dead_letter_name: self._dead_letter}.get(
-            partition.topic, self._decision
-        )
+        take = self._transaction if partition.topic == self._input_name else self._ending
         for record in records:
-            try:
-                take(record)
-            except NotAnEnding:
-                self._ledger.unreadable()
+            take(record)
         self._next[partition] = records[-1].offset + 1
         self._horizon.passed(partition, records[-1].timestamp / 1000, self._clock())
 
     def _transaction(self, record: Any) -> None:
         self._ledger.transaction(record.partition, record.offset, record.timestamp / 1000, *identity(record))
 
-    def _decision(self, record: Any) -> None:
-        transaction_id, place = decided(record)
-        if place.topic == self._input_name:
-            self._ledger.decision(place.partition, place.offset, transaction_id)
-
-    def _dead_letter(self, record: Any) -> None:
-        place = put_aside(record)
-        if place.topic == self._input_name:
-            self._ledger.dead_letter(place.partition, place.offset)
+    def _ending(self, record: Any) -> None:
+        try:
+            take_ending(self._ledger, record, source=self._input_name, dead_letters=self._dead_letter_name)
+        except NotAnEnding:
+            self._ledger.unreadable()
 
     async def _note_positions(self, consumer: "AIOKafkaConsumer") -> None:
         """By position, not by record: what lies last may be markers, or records that were taken back."""

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Generic, TypeVar
 
-SKEW_SECONDS = 60.0  # records carry the clocks of brokers and workers
+SKEW_SECONDS = 60.0  # between the clocks of brokers, whose times records carry
 
 Place = TypeVar("Place", bound=Hashable)
 
