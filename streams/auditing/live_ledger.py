@@ -61,6 +61,9 @@ class _Partition:
     outstanding: Outstanding = field(default_factory=Outstanding)
     early: dict[int, list[int | None]] = field(default_factory=dict)  # ids named, None by a dead letter
     overdue: int | None = None  # None until it was settled once
+    put_aside: dict[int, tuple[int, float]] = field(
+        default_factory=dict
+    )  # key and time of what ended lately as a letter
     newly_decided: "array[int]" = field(default_factory=lambda: array("Q"))  # keys, while some are overdue
     highest_ended: int = -1
     passed: int = -1  # below it the workers have been everywhere, and all that they wrote was read
@@ -149,6 +152,8 @@ class LiveLedger:
             part.overdue = int((rows.standing == Standing.OVERDUE).sum())
         part.outstanding.compact()
         part.newly_decided = array("Q")
+        known_late = known - self._bounds.grace_seconds
+        part.put_aside = {offset: kept for offset, kept in part.put_aside.items() if kept[1] > known_late}
         self._remembered.forget(known)
 
     def samples(self) -> list[tuple[int, int]]:
@@ -173,17 +178,26 @@ class LiveLedger:
         ended = part.outstanding.end(offset)
         if ended is None:
             self._strays(part, offset, 1)
+            if named is not None and offset in part.put_aside:  # a contradiction, but its repeats are repeats
+                self._remember(part, *part.put_aside.pop(offset))
             return
         hashed, content, at_ms = ended
         part.highest_ended = max(part.highest_ended, offset)
         if offset >= part.counted_from:
             self.endings[Ending.DEAD_LETTER if named is None else Ending.DECISION] += 1
             self.contradictions[Contradiction.OTHER_ID] += named is not None and named != hashed
-        if named is not None and hashed != NO_ID:
-            key = (hashed ^ content * _MIX ^ partition * _MIX_PARTITION) & _ALL_BITS
-            self._remembered.add(key, at_ms / 1000)
-            if part.overdue:
-                part.newly_decided.append(key)
+        if hashed == NO_ID:
+            return
+        key = (hashed ^ content * _MIX ^ partition * _MIX_PARTITION) & _ALL_BITS
+        if named is None:
+            part.put_aside[offset] = key, at_ms / 1000
+        else:
+            self._remember(part, key, at_ms / 1000)
+
+    def _remember(self, part: _Partition, key: int, at: float) -> None:
+        self._remembered.add(key, at)
+        if part.overdue:
+            part.newly_decided.append(key)
 
     def _strays(self, part: _Partition, offset: int, count: int) -> None:
         if offset >= max(part.begins, part.counted_from):
