@@ -131,10 +131,11 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
                 asyncio.gather(*map(self._fence, numbers)),
                 self._follow_cards(numbers),
             )
-            committed = await asyncio.gather(*map(self._consumer.committed, partitions))
+            committed, ends = await asyncio.gather(
+                asyncio.gather(*map(self._consumer.committed, partitions)), self._consumer.end_offsets(partitions)
+            )
             profiles = name_of(Topic.PROFILES, self._settings.topics)
             stores = await restore(self._settings.broker, profiles, numbers) if numbers else {}
-            ends = await self._consumer.end_offsets(partitions)
         self._intake = Intake(self._consumer, partitions)
         for partition, producer, offset in zip(partitions, producers, committed, strict=True):
             await self._seek(partition, offset, stores[partition.partition].noted, ends[partition])

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from chaos.leg import console
 from chaos.order import Order
 from chaos.schedule import FaultKind, possible
-from chaos.telling import conclude, console, possible_here, run_and_tell
+from chaos.telling import conclude, possible_here, run_and_tell
 
 
 def main(

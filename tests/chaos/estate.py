@@ -13,6 +13,7 @@ from typing import Self
 
 import psutil
 from chaos.clock import Clock
+from chaos.finding_chaos import with_chaos
 from chaos.lone_broker import LoneBroker
 from chaos.order import Order
 from chaos.three_brokers import COPIES, ThreeBrokers
@@ -33,7 +34,6 @@ LEARNER = {
     "HOLDFAST_LEARNER_PUBLISH_INTERVAL_SECONDS": "5",
 }
 COMMAND = (sys.executable, "-m", "streams.operating.cli")
-TESTS = str(Path(__file__).parents[1])  # where `chaos` is found
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class Estate:
     clocks: dict[str, Clock] = field(default_factory=dict)  # of each process, if they are to be stepped
     settings: Settings = field(init=False)
     _brokers: LoneBroker | ThreeBrokers = field(init=False)
-    _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _opened: AsyncExitStack = field(init=False)
 
     @property
     def lone(self) -> LoneBroker:
@@ -102,9 +102,8 @@ class Estate:
             "HOLDFAST_TOPICS_PARTITIONS": str(self.order.partitions),
             "HOLDFAST_METRICS_WORKER_PORT": "-1",
             "HOLDFAST_METRICS_LEARNER_PORT": "-1",
-            "PYTHONPATH": os.pathsep.join((TESTS, *filter(None, (os.environ.get("PYTHONPATH"),)))),
         } | (COPIES if self.order.brokers > 1 else {})
-        return {**os.environ, **here, **LEARNER, **self.order.overrides}
+        return {**with_chaos(os.environ), **here, **LEARNER, **self.order.overrides}
 
     def names(self) -> list[str]:
         """The workers."""
@@ -127,11 +126,9 @@ class Estate:
         return scorers[-1] if scorers else None
 
     async def __aenter__(self) -> Self:
-        try:
-            await self._start()
-        except BaseException:
-            await self._opened.aclose()
-            raise
+        async with AsyncExitStack() as opened:
+            await self._start(opened)
+            self._opened = opened.pop_all()
         return self
 
     async def __aexit__(
@@ -139,8 +136,8 @@ class Estate:
     ) -> None:
         await self._opened.aclose()
 
-    async def _start(self) -> None:
-        self._brokers = await self._opened.enter_async_context(self._ordered_brokers())
+    async def _start(self, opened: AsyncExitStack) -> None:
+        self._brokers = await opened.enter_async_context(self._ordered_brokers())
         environment = self.environment()
         self.settings = load_settings(None, environment)
         await create_topics(self.settings)
@@ -149,7 +146,7 @@ class Estate:
             self._add(name, (*self._worker(), "worker"), environment | {"HOLDFAST_INSTANCE": name})
         self._add("learner", (*COMMAND, "learner"), environment)
         for part in self.parts.values():
-            self._opened.push_async_callback(part.stop)
+            opened.push_async_callback(part.stop)
         await asyncio.gather(*(part.start() for part in self.parts.values()))
 
     def _ordered_brokers(self) -> LoneBroker | ThreeBrokers:

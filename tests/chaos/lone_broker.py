@@ -21,12 +21,12 @@ class LoneBroker:
     """Runs within the block; what its ended processes said is kept in `logs`."""
 
     def __init__(self, directory: Path, logs: Path, *, proxied: bool, own_disk: bool, seed: int) -> None:
-        self._directory, self._logs = directory, logs
+        self._logs = logs
         self._own_disk = own_disk
         self._far = FarProxy(seed) if proxied else None
         self._disk: Disk | None = None
         self._kafka = EmbeddedKafka(directory, KafkaOptions(heap_mb=HEAP_MB))
-        self._opened = AsyncExitStack()
+        self._opened: AsyncExitStack
 
     @property
     def bootstrap(self) -> str:
@@ -69,17 +69,15 @@ class LoneBroker:
         return [first, *first.children(recursive=True)]
 
     async def __aenter__(self) -> Self:
-        try:
+        async with AsyncExitStack() as opened:
             if self._far is not None:
-                await self._opened.enter_async_context(self._far)
+                await opened.enter_async_context(self._far)
                 self._kafka.options = KafkaOptions(heap_mb=HEAP_MB, advertised=f"127.0.0.1:{self._far.port}")
             if self._own_disk:
-                await asyncio.to_thread(self._mount)
-            self._opened.push_async_callback(asyncio.to_thread, self._kafka.stop)
+                self._disk = opened.enter_context(await asyncio.to_thread(self._formatted_disk))
+            opened.push_async_callback(asyncio.to_thread, self._kafka.stop)
             await self.start()
-        except BaseException:
-            await self._opened.aclose()
-            raise
+            self._opened = opened.pop_all()
         return self
 
     async def __aexit__(
@@ -87,9 +85,9 @@ class LoneBroker:
     ) -> None:
         await self._opened.aclose()
 
-    def _mount(self) -> None:
+    def _formatted_disk(self) -> Disk:
         """Only Kafka's data, once it is formatted: what it says must be read when nothing more fits on its disk."""
         home = self._kafka.home
         home.directory.mkdir(parents=True, exist_ok=True)
         format_data(home, kafka_jars())
-        self._disk = self._opened.enter_context(Disk(home.data))
+        return Disk(home.data)

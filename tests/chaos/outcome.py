@@ -27,7 +27,6 @@ class Outcome:
     episodes: list[Episode] = field(default_factory=list)
     calm: Ages = field(default_factory=dict)  # before the first fault
     inputs: int = 0  # records of `transactions`
-    endings: Mapping[str, int] = field(default_factory=dict)  # by topic
     taken_back: int = 0  # records in aborted transactions
     unsent: int = 0
 

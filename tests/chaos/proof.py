@@ -3,25 +3,20 @@
 cd tests && python -m chaos.proof --clean 20
 """
 
-import asyncio
 import secrets
-import tempfile
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from chaos.leg import run
+from chaos.leg import console
 from chaos.mutants import MUTANTS
 from chaos.order import Order
 from chaos.outcome import Outcome
 from chaos.schedule import FaultKind
-from rich.console import Console
+from chaos.telling import run_here
 
 CLEAN_FAULTS = (FaultKind.KILL_WORKER, FaultKind.KILL_SCORER, FaultKind.TERMINATE_WORKER)
 SECONDS = 600.0  # a mutant may keep its partitions from coming back; the run ends then
-
-console = Console(highlight=False, soft_wrap=True)
 
 
 def main(
@@ -61,8 +56,7 @@ def _run(seed: int, rate: float, name: str | None, faults: tuple[FaultKind, ...]
         settle_seconds=10.0 if name else 60.0,
     )
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="holdfast-proof-") as scratch:
-        outcome = asyncio.run(run(order, Path(scratch)))
+    outcome = run_here(order)
     console.print(f"{'':20} {time.monotonic() - began:.0f} s, {outcome.inputs:,} records", style="dim")
     return outcome
 

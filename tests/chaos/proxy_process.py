@@ -14,14 +14,13 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import uvloop
+from chaos.finding_chaos import with_chaos
 from chaos.proxy import Applied, Bandwidth, BlackHole, Direction, Down, Fault, FaultProxy, Latency, ResetPeer, Slicer
 
-TESTS = Path(__file__).parents[1]  # where `chaos` is found
 FAULTS = {each.__name__: each for each in (Bandwidth, BlackHole, Down, Latency, ResetPeer, Slicer)}
 
 
@@ -49,7 +48,7 @@ class FarProxy:
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "chaos.proxy_process", str(self._seed)),
-            env={**os.environ, "PYTHONPATH": str(TESTS)},
+            env=with_chaos(os.environ),
             stdin=PIPE,
             stdout=PIPE,
         )

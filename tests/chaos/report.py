@@ -39,7 +39,7 @@ def replaced(document: str, table: str) -> str:
 
 
 def main(
-    results: Annotated[Path, typer.Argument(help="What `chaos.campaign --everything` has kept.")],
+    results: Annotated[Path, typer.Argument(help="What `chaos.whole_campaign` has kept.")],
     document: Annotated[Path, typer.Argument(help="Where the two comments are.")],
 ) -> None:
     """Put the table of a campaign into a document."""

@@ -5,9 +5,10 @@ import subprocess
 from pathlib import Path
 
 import msgspec
-import psutil
 from chaos.outcome import Outcome
 from chaos.plan import Leg
+
+from bench.machine import cores_and_processor
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,5 +61,4 @@ def _revision() -> str:
 
 
 def _machine() -> str:
-    memory = psutil.virtual_memory().total / 2**30
-    return f"{psutil.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB, Python {platform.python_version()}"
+    return f"{cores_and_processor()}, Python {platform.python_version()}"

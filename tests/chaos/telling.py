@@ -6,14 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from chaos.left_out import left_out
-from chaos.leg import run
+from chaos.leg import console, run
 from chaos.order import Order
 from chaos.outcome import Outcome
 from chaos.schedule import FaultKind
 from chaos.table import markdown
-from rich.console import Console
-
-console = Console(highlight=False, soft_wrap=True)
 
 
 def possible_here(kinds: Iterable[FaultKind]) -> tuple[FaultKind, ...]:
@@ -25,12 +22,17 @@ def possible_here(kinds: Iterable[FaultKind]) -> tuple[FaultKind, ...]:
     return tuple(each for each in asked if each not in impossible)
 
 
-def run_and_tell(order: Order, home: Path | None) -> Outcome:
-    """Run it below `home`, or where nothing is kept, and say what was broken."""
+def run_here(order: Order, home: Path | None = None) -> Outcome:
+    """Run it below `home`, or where nothing is kept."""
     with tempfile.TemporaryDirectory(prefix="holdfast-chaos-") as scratch:
         if home is not None:
             home.mkdir(parents=True, exist_ok=True)
-        outcome = asyncio.run(run(order, home or Path(scratch)))
+        return asyncio.run(run(order, home or Path(scratch)))
+
+
+def run_and_tell(order: Order, home: Path | None) -> Outcome:
+    """Run it, and say what was broken."""
+    outcome = run_here(order, home)
     for promise, sentences in outcome.verdict.broken.items():
         console.print(f"{promise}: broken {outcome.verdict.counts[promise]} times")
         for sentence in sentences:

@@ -2,8 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from confluent_kafka.admin import AdminClient, ClusterMetadata
 
@@ -18,20 +16,15 @@ COPIED_SECONDS = 90.0
 LEADERS_BACK = {"leader.imbalance.check.interval.seconds": "2"}
 
 
-class ThreeBrokers:
+class ThreeBrokers(EmbeddedCluster):
     """They run within the block."""
 
     def __init__(self, directory: Path) -> None:
-        self._cluster = EmbeddedCluster(directory, KafkaOptions(heap_mb=NODE_HEAP_MB, properties=LEADERS_BACK))
-
-    @property
-    def bootstrap(self) -> str:
-        """Where clients connect to, with commas."""
-        return self._cluster.bootstrap
+        super().__init__(directory, KafkaOptions(heap_mb=NODE_HEAP_MB, properties=LEADERS_BACK))
 
     def in_turn(self, number: int) -> EmbeddedKafka:
         """One of the three: each in its turn."""
-        return self._cluster.nodes[1 + (number - 1) % NODES]
+        return self.nodes[1 + (number - 1) % NODES]
 
     async def copied(self) -> None:
         """Return once every replica of every partition is in sync again. Raises TimeoutError."""
@@ -39,15 +32,6 @@ class ThreeBrokers:
         async with asyncio.timeout(COPIED_SECONDS):
             while _behind(await asyncio.to_thread(client.list_topics, timeout=10)):
                 await asyncio.sleep(0.2)
-
-    async def __aenter__(self) -> Self:
-        await self._cluster.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._cluster.__aexit__(kind, error, traceback)
 
 
 def _behind(metadata: ClusterMetadata) -> list[str]:

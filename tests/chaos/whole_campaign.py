@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from chaos.leg import console
 from chaos.order import Order
 from chaos.plan import lasts, legs
 from chaos.results import keep, kept
 from chaos.schedule import CAMPAIGN, FaultKind
-from chaos.telling import conclude, console, possible_here, run_and_tell
+from chaos.telling import conclude, possible_here, run_and_tell
 
 MARGIN, MARGIN_SECONDS = 2.0, 300.0  # a leg may take longer than it is planned
 
