@@ -25,6 +25,8 @@ from faust.streams import Stream
 from faust.tables.manager import TableManager
 from mode.worker import Worker
 
+from streams.broker import broken_connections
+
 RELIED_ON: list[tuple[Callable[..., Any], str, str]] = [
     (Fetcher._get_actions_per_node, "the intake: no fetch while a partition of the last answer waits", "b5dfda0c46e2"),
     (
@@ -33,6 +35,7 @@ RELIED_ON: list[tuple[Callable[..., Any], str, str]] = [
         "682c38545099",
     ),
     (FetchResult.getall, "seeking: what was fetched for another position is dropped", "775b7b9ceb3a"),
+    (broken_connections._send, "what is mended: uvloop's error for a write to a broken connection", "151cd624ea62"),
     (RangePartitionAssignor.assign, "the same partition numbers of several topics stay together", "8a855d2a56c4"),
     (GroupCoordinator._on_join_prepare, "lanes close before a rebalance goes on", "429d63ed61a4"),
     (GroupCoordinator.check_errors, "a membership that is over is told", "27b94275e712"),
