@@ -4,7 +4,6 @@ import asyncio
 import os
 import tempfile
 import time
-import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -13,13 +12,11 @@ from typing import Any
 import faust
 import structlog
 from aiokafka import TopicPartition
-from faust.tables import TableManager
 
 from rules.breaker import Breaker
 from rules.moment import Moment
 from rules.ruleset import parse_ruleset
 from streams.alerting.announcer import Announcer
-from streams.broker.clients import tls_context
 from streams.broker.topic_admin import TopicsWrong, require_topics
 from streams.broker.topics import Topic, name_of
 from streams.crash import give_up, refuse
@@ -31,11 +28,11 @@ from streams.deciding.lanes import Lanes
 from streams.deciding.scorer_link import ScorerLink
 from streams.deciding.scoring import Scoring
 from streams.deciding.watch import LaneWatch
-from streams.faust_ending import DecidingApp, Process
+from streams.deciding_app import DecidingApp, Process
 from streams.logs import configure_logs
 from streams.metrics import WorkerMetrics, expose
 from streams.ready_signal import tell_ready
-from streams.settings import BrokerSettings, Settings, load_settings
+from streams.settings import Settings, load_settings
 
 log = structlog.get_logger()
 
@@ -44,15 +41,6 @@ BROADCAST = (Topic.MODELS, Topic.MERCHANT_RISK, Topic.RULES, Topic.CONTROL)
 
 def _now() -> Moment:
     return Moment(datetime.now(UTC), time.monotonic())
-
-
-class NoTables(TableManager):
-    """Faust's, without the second for which it waits for tables that come late: there are none."""
-
-    async def on_start(self) -> None:
-        """Let the consumer start."""
-        await self._update_channels()
-        await self.recovery.start()
 
 
 class Worker(faust.Service):
@@ -139,48 +127,16 @@ class Worker(faust.Service):
 
 
 def build_app(settings: Settings, instance: str) -> DecidingApp:
-    """The Faust app of one worker process.
-
-    Its id is new at each process start: Faust's own group then never rebalances (its streams drop channel items while
-    it does) and never waits for its own dead member.
-    """
+    """The Faust app of one worker process."""
     app = DecidingApp(
-        f"{settings.app}-{settings.topics.prefix}{instance}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
-        broker=f"kafka://{settings.broker.bootstrap_servers.replace(',', ';')}",
-        broker_credentials=_credentials(settings.broker),
+        f"{settings.app}-{settings.topics.prefix}{instance}",
+        broker=f"kafka://{settings.broker.bootstrap_servers.replace(',', ';')}",  # for its banner: it does not connect
         web_enabled=False,  # its server would listen on every address
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        table_standby_replicas=0,
-        TableManager=NoTables,
         Worker=Process,
-        broker_session_timeout=10.0,
-        broker_heartbeat_interval=1.0,
         datadir=tempfile.gettempdir(),  # nothing is kept there: no Faust tables
     )
-
-    @app.agent(app.topic(name_of(Topic.CONTROL, settings.topics), value_serializer="raw", value_type=bytes))
-    async def control(stream: Any) -> None:
-        """An app without a topic agent and without the leader topic crashes on start."""
-        async for _ in stream:
-            pass
-
     app.first_to_stop = app.service(Worker(app, settings, instance))
     return app
-
-
-def _credentials(broker: BrokerSettings) -> Any:
-    if broker.security_protocol == "PLAINTEXT":
-        return None
-    context = tls_context(broker) if broker.security_protocol.endswith("SSL") else None
-    if not broker.security_protocol.startswith("SASL"):
-        return faust.SSLCredentials(context)
-    return faust.SASLCredentials(
-        username=broker.sasl_username,
-        password=broker.sasl_password,
-        mechanism=broker.sasl_mechanism,
-        ssl_context=context,
-    )
 
 
 def app_from_environment(environment: Mapping[str, str]) -> faust.App:

@@ -5,14 +5,12 @@
 #     KAFKA_ACLS="kafka-acls.sh --bootstrap-server kafka:9093 --command-config admin.properties" deploy/kafka/acls.sh
 #
 # Principals are holdfast-{admin,worker,learner,auditor,producer,consumer,operator}. The names of topics, groups and
-# transactional ids follow HOLDFAST_APP, HOLDFAST_TOPICS_PREFIX and HOLDFAST_TOPICS_PARTITIONS, as in the settings;
-# WORKERS is what the names of all workers (HOLDFAST_INSTANCE) begin with.
+# transactional ids follow HOLDFAST_APP, HOLDFAST_TOPICS_PREFIX and HOLDFAST_TOPICS_PARTITIONS, as in the settings.
 set -eu
 
 app=${HOLDFAST_APP:-holdfast}
 prefix=${HOLDFAST_TOPICS_PREFIX:-}
 partitions=${HOLDFAST_TOPICS_PARTITIONS:-8}
-workers=${WORKERS:-worker-}
 acls=${KAFKA_ACLS:-echo kafka-acls.sh}
 
 inputs="transactions labels"
@@ -51,11 +49,10 @@ for checking in admin worker learner auditor operator; do
     allow "$checking" "Describe DescribeConfigs" "$everything"
 done
 
-# Workers: one group for the lanes, and one for each start of the Faust app, which follows the control topic.
+# Workers: one group, for the lanes.
 allow worker Read "transactions card-feedback profiles alerts $broadcast"
 allow worker Write "$decisions transactions.DLT profiles alerts"
 allow_group worker literal "$app-${prefix}lanes"
-allow_group worker prefixed "$app-$prefix$workers"
 allow_transactions worker "$(seq -s ' ' 0 $((partitions - 1)))"
 
 # The learner reads without a group; its one transactional id fences a second learner.

@@ -19,10 +19,9 @@ from aiokafka.producer.producer import AIOKafkaProducer
 from aiokafka.producer.sender import Sender
 from aiokafka.producer.transaction_manager import TransactionManager
 from faust.agents.agent import Agent
-from faust.app.base import App
+from faust.app.base import App, BootStrategy
 from faust.channels import Channel
 from faust.streams import Stream
-from faust.tables.manager import TableManager
 from mode.worker import Worker
 
 from streams.broker import broken_connections
@@ -53,8 +52,9 @@ RELIED_ON: list[tuple[Callable[..., Any], str, str]] = [
     (TransactionManager.add_offsets_to_txn, "offsets of one transaction are not lost to the next", "4c4642a0d3e9"),
     (Agent._execute_actor, "the deciding agent's stream is one", "f2a8407b38b0"),
     (Channel.put, "an item put is an item in the channel", "f5c9a9b7e4f8"),
-    (Stream._c_aiter, "items of another generation are dropped", "7df637a52306"),
-    (TableManager.on_start, "the worker's own leaves out its one second and nothing else", "be2de4f72f5a"),
+    (BootStrategy.server, "without Kafka agents are started all the same", "fa4cbdc8048a"),
+    (App.on_started, "the worker starts when its agent runs", "832e3317d071"),
+    (Stream._c_aiter, "an item that is no event is handed on as it is", "7df637a52306"),
     (App.on_stop, "nothing is stopped before it", "4726290bdec7"),
     (Worker._shutdown_loop, "nothing but waiting is left out of the end of a process", "27e943ca1700"),
 ]

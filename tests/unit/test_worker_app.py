@@ -16,19 +16,17 @@ def test_the_deciding_agent_is_one(app: faust.App) -> None:
     assert app.agents["decide"].concurrency == 1
 
 
-def test_it_listens_nowhere_and_declares_nothing(app: faust.App) -> None:
+def test_it_listens_nowhere(app: faust.App) -> None:
     assert not app.conf.web_enabled
-    assert not app.conf.topic_allow_declare
-    assert app.conf.topic_disable_leader
+
+
+def test_it_starts_agents_and_no_kafka_of_its_own(app: faust.App) -> None:
+    assert [type(each) for each in app.boot_strategy.server()] == [type(app.agents)]
 
 
 def test_it_has_no_tables_and_no_transactions_of_its_own(app: faust.App) -> None:
     assert not app.tables
     assert "exactly" not in str(app.conf.processing_guarantee)
-
-
-def test_each_start_has_its_own_group(app: faust.App) -> None:
-    assert build_app(Settings(), "worker-1").conf.id != app.conf.id
 
 
 def test_no_password_is_in_its_address() -> None:
