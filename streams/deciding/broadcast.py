@@ -1,4 +1,8 @@
-"""What every worker must know: models, merchant risk, rules and the operator's word, read whole and then followed."""
+"""What every worker must know: models, merchant risk, rules and the operator's word, read whole and then followed.
+
+The topics are compacted, but not at once: of what is there already only the latest record of each key counts. A worker
+that started would else have scorers verify every model of the last hour.
+"""
 
 import asyncio
 import contextlib
@@ -9,7 +13,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from streams.broker.clients import reader
-from streams.broker.reading import begin_at, stretch
+from streams.broker.reading import MOST_RECORDS, begin_at, stretch
 from streams.crash import give_up
 from streams.settings import BrokerSettings
 
@@ -22,9 +26,9 @@ Take = Callable[[bytes, bytes | None], Awaitable[None] | None]  # key and value;
 
 @dataclass(slots=True, kw_only=True)
 class Follower:
-    """Reads partitions without a group: first to their end, then on and on.
+    """Reads partitions without a group: the latest record of each key that is there, then every one that comes.
 
-    `take` gets each record in order and must not raise for what a record may hold.
+    `take` must not raise for what a record may hold.
     """
 
     settings: BrokerSettings
@@ -34,7 +38,7 @@ class Follower:
     _partitions: list[TopicPartition] = field(default_factory=list)
 
     async def start(self, partitions: Iterable[TopicPartition]) -> None:
-        """Read everything there is, then follow in the background."""
+        """Hand over what there is, then follow in the background."""
         self._partitions = sorted(partitions)
         if not self._partitions:
             return
@@ -42,8 +46,13 @@ class Follower:
         await self._consumer.start()
         starts = await self._consumer.beginning_offsets(self._partitions)
         ends = await self._consumer.end_offsets(self._partitions)
+        latest: dict[tuple[str, bytes], ConsumerRecord] = {}
         async for records in stretch(self._consumer, starts, ends):
-            await self._hand_over(records)
+            latest.update(((record.topic, record.key), record) for record in records)
+        for number, record in enumerate(latest.values()):
+            await self._hand_over(record)
+            if number % MOST_RECORDS == 0:
+                await asyncio.sleep(0)
         begin_at(self._consumer, ends)
         self._task = asyncio.create_task(self._follow(), name="follower")
 
@@ -71,10 +80,10 @@ class Follower:
         if self._consumer is None:
             return
         for records in (await self._consumer.getmany(timeout_ms=POLL_MS, max_records=500)).values():
-            await self._hand_over(records)
+            for record in records:
+                await self._hand_over(record)
         await asyncio.sleep(0)
 
-    async def _hand_over(self, records: list[ConsumerRecord]) -> None:
-        for record in records:
-            if record.key is not None and (slow := self.takes[record.topic](record.key, record.value)) is not None:
-                await slow
+    async def _hand_over(self, record: ConsumerRecord) -> None:
+        if record.key is not None and (slow := self.takes[record.topic](record.key, record.value)) is not None:
+            await slow

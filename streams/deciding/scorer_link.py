@@ -19,8 +19,8 @@ class ScorerLink:
     """Always one scorer process to be asked.
 
     A snapshot is loaded by a new process, which takes over once it has verified it: verifying takes longer than a
-    batch may wait. Until then, or if it is refused, the old process goes on with what it has. `load` may be called
-    before `start` and at any time after.
+    batch may wait. Until then, or if it is refused, the old process goes on with what it has. Only the first is loaded
+    by the process that is there: nobody asks it yet. `load` may be called before `start` and at any time after.
     """
 
     def __init__(self, settings: ScorerSettings) -> None:
@@ -101,7 +101,7 @@ class ScorerLink:
 
     async def _until_lost(self) -> None:
         while (child := self._child) is not None:
-            if child.waited > self._settings.hung_after_ms / 1000:
+            if child.model_version is not None and child.waited > self._settings.hung_after_ms / 1000:
                 log.warning("scorer_hung", pid=child.pid)
                 child.kill()
             with contextlib.suppress(TimeoutError):
@@ -127,7 +127,7 @@ class ScorerLink:
             self._renewal.clear()
             snapshot = self._latest
             try:
-                child = await self._raised(snapshot)
+                child = await self._with(snapshot)
             except SnapshotRefused as refused:
                 self.refusal = str(refused)
                 log.error("snapshot_refused", why=self.refusal)
@@ -139,8 +139,16 @@ class ScorerLink:
                 log.info("snapshot_loaded", model_version=child.model_version)
                 self.refusal, self._proven = None, snapshot
                 old, self._child = self._child, child
-                if old is not None:
+                if old is not None and old is not child:
                     await old.retire(self._settings.hung_after_ms / 1000)
+
+    async def _with(self, snapshot: bytes | None) -> ScorerChild:
+        """A process with this snapshot: that which has none yet, else a new one. Raises as `_raised` does."""
+        bare = self._child
+        if snapshot is None or bare is None or bare.model_version is not None:
+            return await self._raised(snapshot)
+        await bare.load(snapshot, self._settings.start_timeout_seconds)
+        return bare
 
     async def _raised(self, snapshot: bytes | None) -> ScorerChild:
         """A new process with this snapshot. Raises OSError, SnapshotRefused or NotScored, and then there is none."""

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +199,16 @@ async def test_a_snapshot_that_is_none_is_refused_and_the_model_cold(link: Score
     link.load(nonsense)
     await until(lambda: link.refusal)
     assert await refusal(link) is FallbackReason.MODEL_COLD_START
+
+
+async def test_the_first_snapshot_is_verified_by_the_process_that_is_there_however_long_it_takes(
+    snapshot: bytes,
+) -> None:
+    async with running(replace(SETTINGS, hung_after_ms=1)) as link:
+        pid = link.pid
+        link.load(snapshot)
+        await until(lambda: link.model_version)
+        assert (link.pid, link.restarts) == (pid, 0)
 
 
 async def test_a_new_snapshot_is_verified_by_a_process_that_no_batch_waits_for(
