@@ -12,6 +12,7 @@ from streams.broker.block import RunsInBlock
 from streams.broker.jars import KafkaUnavailable, Progress, kafka_jars
 from streams.broker.kafka_home import KafkaHome, Occupant, Occupied
 from streams.broker.kafka_launch import POLL_SECONDS, KafkaOptions, format_data, launch
+from streams.broker.rehearsal import rehearse
 
 STOP_SECONDS = 20.0  # for a clean stop; it takes half a second
 
@@ -50,6 +51,7 @@ class EmbeddedKafka(RunsInBlock):
     def start(self, *, detached: bool = False) -> Self:
         """Start it and return once it takes requests; it dies with this process unless `detached`."""
         jars = kafka_jars(progress=self._progress)
+        rehearse(jars)
         try:
             lock = self.home.occupy()
         except Occupied as error:

@@ -49,7 +49,7 @@ def kafka_jars(
     if _intact(lock, installed):
         return paths
     try:
-        with _only_one(cache):
+        with only_one(cache):
             if not _intact(lock, installed):
                 _install(lock, installed, fetch, progress or _silent)
     except OSError as error:
@@ -62,7 +62,7 @@ def _intact(lock: JarLock, directory: Path) -> bool:
 
 
 @contextmanager
-def _only_one(cache: Path) -> Iterator[None]:
+def only_one(cache: Path) -> Iterator[None]:
     """Hold the installer's lock; the kernel gives it back should we die."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / ".installing").open("w") as handle:

