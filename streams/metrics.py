@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_serv
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from rules.breaker import BreakerState
+from rules.breaker import BreakerState, BreakerTransition
 from streams.deciding.batch import Decided
 
 AGE_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
@@ -74,6 +74,12 @@ class WorkerMetrics:
         self._breaker = Gauge(
             "holdfast_breaker_state", "1 for the state the circuit breaker is in.", ("state",), registry=registry
         )
+        self._transitions = Counter(
+            "holdfast_breaker_transitions",
+            "Changes of the circuit breaker's state.",
+            ("state", "cause"),
+            registry=registry,
+        )
         self._snapshot = Gauge(
             "holdfast_snapshot_created_timestamp_seconds", "When the model in use was made.", registry=registry
         )
@@ -101,11 +107,20 @@ class WorkerMetrics:
         self._lag.clear()
         self._cards.clear()
 
-    def scoring(self, *, restarts: int, state: BreakerState, snapshot_created: float | None) -> None:
+    def scoring(
+        self,
+        *,
+        restarts: int,
+        state: BreakerState,
+        snapshot_created: float | None,
+        transitions: Iterable[BreakerTransition] = (),
+    ) -> None:
         """State of the scorer and its breaker."""
         self._restarts.set(restarts)
         for each in BreakerState:
             self._breaker.labels(each).set(each is state)
+        for transition in transitions:
+            self._transitions.labels(transition.after, transition.cause).inc()
         if snapshot_created is not None:
             self._snapshot.set(snapshot_created)
 

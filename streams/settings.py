@@ -83,7 +83,8 @@ class DeadlineSettings:
     reserve_ms: Annotated[int, Meta(ge=0)] = 50  # older than deadline less reserve: decided by rules at once
     lag_enter: Count = 5000  # records behind the end of the partition at which the lane goes by rules
     lag_leave: Annotated[int, Meta(ge=0)] = 500
-    lag_dwell_seconds: Seconds = 2.0
+    lag_calm_seconds: Annotated[float, Meta(ge=0)] = 8.0  # at most lag_leave behind for so long: caught up
+    lag_ahead_seconds: Annotated[float, Meta(ge=0)] = 2.0  # a lag that grows counts as what it will be by then
 
     def __post_init__(self) -> None:
         if self.reserve_ms >= self.deadline_ms:
@@ -97,6 +98,7 @@ class ScorerSettings:
     """The scorer process and how long it may think."""
 
     budget_ms: Milliseconds = 25  # for a batch
+    slow_after_share: Annotated[float, Meta(gt=0, le=1)] = 0.8  # of the budget; an answer after it is slow, and is used
     hung_after_ms: Milliseconds = 1000  # no answer for so long: killed and replaced
     start_timeout_seconds: Seconds = 20.0
     restart_backoff_seconds: Seconds = 0.2  # doubled up to ten times this

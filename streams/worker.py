@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import tempfile
 import time
 from collections.abc import Mapping
@@ -51,7 +52,7 @@ class Worker(faust.Service):
         self._settings = settings
         self._instance = instance
         self._link = ScorerLink(settings.scorer)
-        self._scoring = Scoring(self._link, Breaker(settings.breaker), settings.scorer)
+        self._scoring = Scoring(self._link, Breaker(settings.breaker, random.random), settings.scorer)
         self._metrics = WorkerMetrics()
         self._announcer = Announcer(settings, source=instance, clock=_now)
         self._watch = LaneWatch(self._metrics, self._announcer, self._scoring, self._link)
@@ -60,6 +61,7 @@ class Worker(faust.Service):
             on_snapshot=self._take_snapshot,
             on_fault=self._take_fault,
             on_ruleset=self._watch.ruleset,
+            on_order=lambda order: self._scoring.obey(order, datetime.now(UTC)),
         )
         self._broadcast = Follower(settings=settings.broker, takes=self._takes())
         decider = Decider(settings, self._knowledge, self._scoring, clock=time.time, monotonic=time.monotonic)

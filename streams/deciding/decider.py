@@ -17,6 +17,7 @@ from models.fingerprint import id_hash
 from models.profile import Profile
 from models.score import Contribution
 from models.transaction import SCHEMA_VERSION, Transaction
+from rules.breaker import BreakerState
 from rules.decision import Decision, FallbackReason, InputPosition, Outcome
 from rules.judgement import Conclusion, Judge, StandInUse
 from rules.ruleset import RuleSet, Verdict
@@ -98,12 +99,13 @@ class Decider:
         self, lane: LaneState, records: Sequence[ConsumerRecord], decided: Decided, *, behind: bool
     ) -> list[_Pending]:
         now = self._clock()
+        forced = self._scoring.state is BreakerState.FORCED_OPEN
         pending = []
         for record in records:
             try:
                 transaction = read_transaction(record.key, record.value, record.timestamp / 1000)
                 profile = lane.profiles.check_out(record.key)
-                prepared = self._prepare_one(record, transaction, profile, now, behind=behind)
+                prepared = self._prepare_one(record, transaction, profile, now, behind=behind, forced=forced)
             except MalformedRecord as malformed:
                 decided.malformed[malformed.reason] += 1
                 decided.dead_letters.append(Outgoing(*dead_letter(record, malformed)))
@@ -115,7 +117,14 @@ class Decider:
         return pending
 
     def _prepare_one(
-        self, record: ConsumerRecord, transaction: Transaction, profile: Profile, now: float, *, behind: bool
+        self,
+        record: ConsumerRecord,
+        transaction: Transaction,
+        profile: Profile,
+        now: float,
+        *,
+        behind: bool,
+        forced: bool,
     ) -> _Pending | None:
         """Features and rules of one transaction, its profile updated; None for a recognised duplicate."""
         hashed, content = id_hash(transaction.transaction_id), content_fingerprint(transaction)
@@ -145,13 +154,15 @@ class Decider:
             features=row,
             verdict=verdict,
             ruleset_version=ruleset.ruleset_version,
-            why=self._why_not_the_model(transaction, now - record.timestamp / 1000, behind=behind),
+            why=self._why_not_the_model(transaction, now - record.timestamp / 1000, behind=behind, forced=forced),
         )
 
-    def _why_not_the_model(self, transaction: Transaction, age: float, *, behind: bool) -> FallbackReason | None:
+    def _why_not_the_model(
+        self, transaction: Transaction, age: float, *, behind: bool, forced: bool
+    ) -> FallbackReason | None:
         if self._settings.sandbox and transaction.pan_token in FORCED_FALLBACKS:
             return FORCED_FALLBACKS[transaction.pan_token]
-        if self._knowledge.forced is not None:
+        if forced:
             return FallbackReason.FORCED
         if age > self._too_old_after:
             return FallbackReason.TRANSACTION_TOO_OLD

@@ -10,6 +10,8 @@ import structlog
 from models.merchant_history import MerchantHistory
 from rules.ruleset import RuleSet, parse_ruleset
 from rules.ruleset_reading import RuleSetError
+from streams.wire.codec import MalformedRecord
+from streams.wire.control import MODE, ModeOrder, read_order
 from streams.wire.feedback import note_card_fraud, note_history
 from streams.wire.snapshot_record import CHAMPION, SnapshotUnreadable, read_snapshot
 
@@ -28,13 +30,14 @@ class Knowledge:
         on_snapshot: Callable[[bytes, datetime], None],
         on_fault: Callable[[bytes], None],
         on_ruleset: Callable[[str | None], None],
+        on_order: Callable[[ModeOrder], None],
     ) -> None:
         self.ruleset = ruleset
         self.merchants: dict[str, MerchantHistory] = {}
         self.card_frauds: dict[str, float] = {}  # time of a card's latest known fraud, seconds since 1970
-        self.forced: str | None = None  # why an operator takes the model out of use
         self._on_snapshot = on_snapshot
         self._on_fault = on_fault
+        self._on_order = on_order
         self._on_ruleset = on_ruleset  # with what is wrong with a refused set, or None for one taken into force
 
     def take_model(self, key: bytes, value: bytes | None) -> None:
@@ -71,12 +74,12 @@ class Knowledge:
             self._on_ruleset(None)
 
     def take_control(self, key: bytes, value: bytes | None) -> None:
-        """The operator's word: `mode` takes the model out of use, `fault` makes it misbehave in a sandbox."""
+        """The operator's word: `mode` says whose answer is used, `fault` makes a sandbox's model misbehave."""
         try:
-            order = orjson.loads(value) if value else {}
-            if key == b"mode":
-                self.forced = str(order.get("why") or "forced") if order.get("force") == "rules" else None
+            if key == MODE:
+                self._on_order(read_order(value))
             elif key == b"fault":
-                self._on_fault(orjson.dumps({"delay_ms": float(order.get("delay_ms", 0))}))
-        except (ValueError, AttributeError, TypeError) as error:
+                fault = orjson.loads(value) if value else {}
+                self._on_fault(orjson.dumps({"delay_ms": float(fault.get("delay_ms", 0))}))
+        except (MalformedRecord, ValueError, AttributeError, TypeError) as error:
             log.error("control_unreadable", key=key.decode(errors="replace"), error=repr(error))

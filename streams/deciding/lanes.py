@@ -176,7 +176,12 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _state(self, partition: TopicPartition, profiles: ProfileStore) -> LaneState:
         deadline = self._settings.deadline
-        policy = LagPolicy(enter=deadline.lag_enter, leave=deadline.lag_leave, dwell_seconds=deadline.lag_dwell_seconds)
+        policy = LagPolicy(
+            enter=deadline.lag_enter,
+            leave=deadline.lag_leave,
+            calm_seconds=deadline.lag_calm_seconds,
+            ahead_seconds=deadline.lag_ahead_seconds,
+        )
         return LaneState(topic=partition.topic, partition=partition.partition, profiles=profiles, gate=LagGate(policy))
 
     async def _follow_cards(self, partitions: list[int]) -> None:

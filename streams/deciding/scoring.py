@@ -5,20 +5,24 @@ import contextlib
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from math import inf
 from typing import Protocol
 
 import numpy as np
 import structlog
 
 from models.features import FEATURES
-from rules.breaker import Breaker, BreakerState
+from rules.breaker import Breaker, BreakerState, BreakerTransition
 from rules.decision import FallbackReason
 from streams.deciding.scorer_child import NotScored, Scored
 from streams.settings import ScorerSettings
+from streams.wire.control import Force, ModeOrder
 
 log = structlog.get_logger()
 
 TRIAL_INTERVAL_SECONDS = 0.1
+IN_USE = (BreakerState.CLOSED, BreakerState.FORCED_CLOSED)
+_FORCED = {Force.RULES: BreakerState.FORCED_OPEN, Force.MODEL: BreakerState.FORCED_CLOSED}
 
 
 class Scorer(Protocol):
@@ -42,6 +46,7 @@ class Scoring:
         self._link = link
         self._breaker = breaker
         self._budget = settings.budget_ms / 1000
+        self._slow_after = self._budget * settings.slow_after_share
         self._stale_after = timedelta(hours=settings.stale_after_hours)
         self._snapshot_time: datetime | None = None
         self._last_batch: tuple[bytes, int] | None = None
@@ -69,31 +74,50 @@ class Scoring:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._trials
 
+    def obey(self, order: ModeOrder, now: datetime) -> None:
+        """Keep the model in or out of use as the operator says, or let the breaker go on by itself."""
+        begin = time.monotonic()
+        left = (order.until - now).total_seconds() if order.until else inf
+        if order.force is None or left <= 0:
+            self._breaker.release(begin)
+        else:
+            self._breaker.force(_FORCED[order.force], begin, begin + left)
+        log.warning("mode_ordered", force=order.force, who=order.who, why=order.why, until=order.until)
+
+    def transitions(self) -> tuple[BreakerTransition, ...]:
+        """What the breaker did since this was last asked."""
+        return self._breaker.transitions()
+
     def snapshot_published(self, created_at: datetime) -> None:
         """Note how fresh the snapshot is that the link was given."""
         self._snapshot_time = created_at
 
     async def score(self, rows: Sequence[Sequence[float]], now: datetime) -> Scored:
         """Score feature rows within the budget; NotScored where the model is cold, stale, resting, late or wrong."""
-        if self._snapshot_time is not None and now - self._snapshot_time > self._stale_after:
+        state = self.state
+        stale = self._snapshot_time is not None and now - self._snapshot_time > self._stale_after
+        if stale and state is not BreakerState.FORCED_CLOSED:
             raise NotScored(FallbackReason.MODEL_STALE)
         matrix = np.asarray(rows, dtype="<f8").tobytes()
         self._last_batch = matrix, len(rows)
-        if self._breaker.state(time.monotonic()) is not BreakerState.CLOSED:
+        if state not in IN_USE:
             raise NotScored(FallbackReason.CIRCUIT_OPEN)
         return await self._ask(matrix, len(rows))
 
     async def _ask(self, matrix: bytes, rows: int) -> Scored:
+        began = time.monotonic()
         try:
             scored = await self._link.score(matrix, rows, self._budget)
             self._check(scored, rows)
         except NotScored as failure:
             if failure.reason is not FallbackReason.MODEL_COLD_START:
-                self._breaker.failed(time.monotonic())
+                poison = failure.reason is FallbackReason.MODEL_INVALID_OUTPUT
+                self._breaker.failed(time.monotonic(), poison=poison)
             if failure.reason is FallbackReason.MODEL_INVALID_OUTPUT:
                 self._link.condemn()
             raise
-        self._breaker.succeeded(time.monotonic())
+        now = time.monotonic()
+        self._breaker.succeeded(now, slow=now - began > self._slow_after)
         self.successes += 1
         return scored
 

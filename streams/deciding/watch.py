@@ -1,12 +1,11 @@
 """Tells the rest of the world what the lanes did: metrics, and failures as incidents."""
 
-from rules.breaker import BreakerState
 from rules.decision import DecisionSource, FallbackReason
 from streams.alerting.announcer import Announcer
 from streams.deciding.batch import Decided
 from streams.deciding.lane_state import LaneState
 from streams.deciding.scorer_link import ScorerLink
-from streams.deciding.scoring import Scoring
+from streams.deciding.scoring import IN_USE, Scoring
 from streams.metrics import WorkerMetrics
 
 # Which part failed, for each reason: reasons of one part are one incident, whichever comes first.
@@ -46,8 +45,9 @@ class LaneWatch:
             restarts=self._link.restarts,
             state=self._scoring.state,
             snapshot_created=self._scoring.snapshot_created,
+            transitions=self._scoring.transitions(),
         )
-        if self._scoring.successes > self._successes and self._scoring.state is BreakerState.CLOSED:
+        if self._scoring.successes > self._successes and self._scoring.state in IN_USE:
             self._announcer.healthy(SCORER)
             self._announcer.healthy(MODEL)
         self._successes = self._scoring.successes

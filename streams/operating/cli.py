@@ -81,6 +81,12 @@ COMMANDS = {
         example="holdfast decide transaction.json",
         panel=LOOK,
     ),
+    "mode": LazyCommand(
+        place="mode_commands:app",
+        summary="Whose answer is used: the model's, or rules', whatever the breaker says.",
+        example='holdfast mode force rules --why "drift since noon"',
+        panel=OPERATE,
+    ),
     "topics": LazyCommand(
         place="topics_commands:app",
         summary="The topics: create what is missing, check what is there.",

@@ -162,7 +162,7 @@ def test_acls_follow_app_and_prefix() -> None:
         "pay-eu.learner",
         "pay-eu.dlt-replay",
     ]
-    groups = ["pay-eu.lanes", "pay-eu.worker-", *["pay-eu.lanes"] * 2, "pay-eu.consumer-"]
+    groups = ["pay-eu.lanes", *["pay-eu.lanes"] * 2, "pay-eu.consumer-"]
     assert re.findall(r"--group (\S+)", commands) == groups
 
 

@@ -169,29 +169,29 @@ def test_every_reason_of_an_alert_has_its_section(reason: str) -> None:
 
 
 def test_the_operators_words_do_what_the_table_says(knowledge: Any) -> None:
-    told, faults = knowledge
-    forced = []
+    told, faults, orders = knowledge
     for key, value in re.findall(r"^echo '(\w+):(.*?)' \| kcat", OPERATIONS, re.M):
         told.take_control(key.encode(), value.encode())
-        forced.append(told.forced)
-    assert forced == ["drift since noon", None, None]
+    assert [(order.force, order.why) for order in orders] == [("rules", "drift since noon"), (None, "")]
     assert [json.loads(fault) for fault in faults] == [{"delay_ms": 200.0}]
 
 
 @pytest.fixture
-def knowledge() -> tuple[Any, list[bytes]]:
+def knowledge() -> tuple[Any, list[bytes], list[Any]]:
     from rules.ruleset import parse_ruleset
     from streams.deciding.knowledge import Knowledge
     from streams.operating.rules_commands import shipped_rules
 
     faults: list[bytes] = []
+    orders: list[Any] = []
     told = Knowledge(
         parse_ruleset(shipped_rules()),
         on_snapshot=lambda *_: None,
         on_fault=faults.append,
         on_ruleset=lambda _: None,
+        on_order=orders.append,
     )
-    return told, faults
+    return told, faults, orders
 
 
 def test_the_payment_of_the_readme_keeps_the_contract() -> None:

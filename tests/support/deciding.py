@@ -28,7 +28,7 @@ from streams.wire.codec import read_decision, write_transaction
 from streams.wire.dead_letter import DeadLetterReport, read_dead_letter
 
 NOW = 1_767_225_600.0  # the clocks of all processes here
-NEVER_OPENS = BreakerPolicy(consecutive_failures=1_000_000, window=1_000_000, failure_share=1.0)
+NEVER_OPENS = BreakerPolicy(consecutive_failures=1_000_000, window=1_000_000, failure_share=1.0)  # but by poison
 
 
 @cache
@@ -48,7 +48,7 @@ def record_of(sent: Transaction, *, offset: int = 0, at: float = NOW) -> Consume
 
 
 def a_lane() -> LaneState:
-    gate = LagGate(LagPolicy(enter=5_000, leave=500, dwell_seconds=2.0))
+    gate = LagGate(LagPolicy(enter=5_000, leave=500, calm_seconds=2.0))
     return LaneState(topic="transactions", partition=0, profiles=ProfileStore(), gate=gate)
 
 
@@ -65,8 +65,14 @@ class Desk:
     def __post_init__(self) -> None:
         def ignore(*_: object) -> None: ...
 
-        self.knowledge = Knowledge(self.ruleset, on_snapshot=ignore, on_fault=ignore, on_ruleset=ignore)
         self.scoring = Scoring(self.scorer, Breaker(NEVER_OPENS), self.settings.scorer)
+        self.knowledge = Knowledge(
+            self.ruleset,
+            on_snapshot=ignore,
+            on_fault=ignore,
+            on_ruleset=ignore,
+            on_order=lambda order: self.scoring.obey(order, datetime.fromtimestamp(self.clock.now, UTC)),
+        )
         self.decider = Decider(
             self.settings, self.knowledge, self.scoring, clock=self.clock, monotonic=lambda: self.clock.now
         )

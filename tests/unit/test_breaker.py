@@ -1,13 +1,17 @@
 """The circuit breaker: when it opens, how long it rests, and what closes it again."""
 
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
+import pybreaker
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from rules.breaker import Breaker, BreakerPolicy, BreakerState
+from rules.breaker import Breaker, BreakerCause, BreakerPolicy, BreakerState
 
 POLICY = BreakerPolicy(
     consecutive_failures=3,
@@ -19,6 +23,7 @@ POLICY = BreakerPolicy(
     trial_timeout_seconds=5.0,
 )
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
+FORCED_OPEN, FORCED_CLOSED = BreakerState.FORCED_OPEN, BreakerState.FORCED_CLOSED
 
 
 def opened(policy: BreakerPolicy = POLICY) -> Breaker:
@@ -134,12 +139,150 @@ def test_an_answer_that_comes_while_it_is_open_changes_nothing(late: str) -> Non
         {"rest_seconds": 0.0},
         {"rest_seconds": 5.0},
         {"trial_timeout_seconds": 0.0},
+        {"slow_share": 0.0},
+        {"rest_jitter": -0.1},
+        {"rest_jitter": 1.1},
     ],
     ids=str,
 )
 def test_a_policy_that_never_opens_or_never_rests_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"breaker|failure_share"):
+    with pytest.raises(ValueError, match=r"breaker|_share"):
         replace(POLICY, **wrong)
+
+
+def test_answers_in_time_but_slow_open_it_by_their_share() -> None:
+    breaker = Breaker(replace(POLICY, slow_share=0.9))
+    for slow in (False, False, *[True] * 8):
+        breaker.succeeded(0.0, slow=slow)
+    assert breaker.state(0.0) is CLOSED
+    breaker.succeeded(0.0, slow=True)
+    assert breaker.state(0.0) is OPEN
+
+
+def test_an_answer_that_no_model_may_give_opens_it_at_once() -> None:
+    breaker = Breaker(POLICY)
+    breaker.failed(0.0, poison=True)
+    assert breaker.state(0.0) is OPEN
+
+
+def test_a_rest_is_longer_by_chance_and_no_more_than_its_share() -> None:
+    for chance, rest in ((0.0, 1.0), (0.5, 1.25), (1.0, 1.5)):
+        breaker = Breaker(replace(POLICY, rest_jitter=0.5), lambda chance=chance: chance)
+        for _ in range(POLICY.consecutive_failures):
+            breaker.failed(0.0)
+        assert breaker.state(rest - 0.001) is OPEN
+        assert breaker.state(rest) is HALF_OPEN
+
+
+def test_forced_closed_it_stays_in_use_whatever_happens_until_its_time_is_over() -> None:
+    breaker = Breaker(POLICY)
+    breaker.force(FORCED_CLOSED, 0.0, until=60.0)
+    for now in range(60):
+        breaker.failed(float(now), poison=True)
+        assert breaker.state(float(now)) is FORCED_CLOSED
+    assert breaker.state(60.0) is CLOSED
+
+
+def test_forced_open_it_is_tried_in_shadow_before_it_is_used_again() -> None:
+    breaker = Breaker(POLICY)
+    breaker.force(FORCED_OPEN, 0.0)
+    breaker.succeeded(1.0)
+    assert breaker.state(1e9) is FORCED_OPEN
+    breaker.release(1e9)
+    assert breaker.state(1e9) is HALF_OPEN
+
+
+def test_a_word_said_again_changes_its_end_and_is_no_change_of_state() -> None:
+    breaker = Breaker(POLICY)
+    breaker.force(FORCED_OPEN, 0.0, until=10.0)
+    breaker.force(FORCED_OPEN, 5.0, until=20.0)
+    assert breaker.state(19.9) is FORCED_OPEN
+    assert breaker.state(20.0) is HALF_OPEN
+    assert [each.after for each in breaker.transitions()] == [FORCED_OPEN, HALF_OPEN]
+
+
+def test_released_without_having_been_forced_nothing_changes() -> None:
+    breaker = opened()
+    breaker.release(0.5)
+    assert breaker.state(0.999) is OPEN
+
+
+@pytest.mark.parametrize("state", [CLOSED, OPEN, HALF_OPEN])
+def test_what_is_no_forced_state_cannot_be_forced(state: BreakerState) -> None:
+    with pytest.raises(ValueError, match="not forced"):
+        Breaker(POLICY).force(state, 0.0)
+
+
+def test_each_change_is_told_once_with_its_cause() -> None:
+    breaker = opened()
+    breaker.state(1.0)
+    breaker.failed(1.5)
+    breaker.state(3.5)
+    breaker.state(8.5)
+    breaker.state(12.5)
+    for _ in range(POLICY.trial_successes):
+        breaker.succeeded(13.0)
+    assert [(each.before, each.after, each.cause, each.at) for each in breaker.transitions()] == [
+        (CLOSED, OPEN, BreakerCause.CONSECUTIVE_FAILURES, 0.0),
+        (OPEN, HALF_OPEN, BreakerCause.RESTED, 1.0),
+        (HALF_OPEN, OPEN, BreakerCause.TRIAL_FAILED, 1.5),
+        (OPEN, HALF_OPEN, BreakerCause.RESTED, 3.5),
+        (HALF_OPEN, OPEN, BreakerCause.TRIAL_TIMEOUT, 8.5),
+        (OPEN, HALF_OPEN, BreakerCause.RESTED, 12.5),
+        (HALF_OPEN, CLOSED, BreakerCause.TRIALS_PASSED, 13.0),
+    ]
+    assert breaker.transitions() == ()
+
+
+class Independent:
+    """pybreaker, on a clock of ours: an implementation by others, of what both can do."""
+
+    def __init__(self, policy: BreakerPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        monkeypatch.setattr(pybreaker, "datetime", SimpleNamespace(now=lambda _zone: self.now))
+        self._breaker = pybreaker.CircuitBreaker(
+            fail_max=policy.consecutive_failures,
+            reset_timeout=policy.rest_seconds,
+            success_threshold=policy.trial_successes,
+        )
+
+    def call(self, *, fails: bool, seconds: float) -> str:
+        """The state after a call that was tried so much later."""
+
+        def model() -> None:
+            if fails:
+                raise ConnectionError
+
+        self.now += timedelta(seconds=seconds)
+        with suppress(ConnectionError, pybreaker.CircuitBreakerError):
+            self._breaker.call(model)
+        return self._breaker.current_state.replace("-", "_")
+
+
+@given(
+    failures=st.integers(1, 4),
+    successes=st.integers(1, 3),
+    calls=st.lists(st.tuples(st.booleans(), st.integers(0, 12).map(lambda ticks: ticks / 4)), max_size=60),
+)
+def test_it_does_what_an_independent_breaker_does_as_far_as_that_goes(
+    failures: int, successes: int, calls: list[tuple[bool, float]]
+) -> None:
+    policy = BreakerPolicy(
+        consecutive_failures=failures,
+        trial_successes=successes,
+        window=1_000,
+        rest_seconds=2.0,
+        longest_rest_seconds=2.0,
+        rest_jitter=0.0,
+        trial_timeout_seconds=1e9,
+    )
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        other, breaker, now = Independent(policy, monkeypatch), Breaker(policy), 0.0
+        for fails, seconds in calls:
+            now += seconds
+            if breaker.state(now) is not OPEN:
+                (breaker.failed if fails else breaker.succeeded)(now)
+            assert breaker.state(now) == other.call(fails=fails, seconds=seconds)
 
 
 class AnyHistory(RuleBasedStateMachine):
@@ -188,7 +331,7 @@ class AnyHistory(RuleBasedStateMachine):
             self.calls.append(True)
             self.row += 1
             recent = self.calls[-self.policy.window :]
-            share = len(recent) == self.policy.window and sum(recent) >= self.policy.failure_share * len(recent)
+            share = len(recent) == self.policy.window and sum(recent) / len(recent) >= self.policy.failure_share
             assert (after is OPEN) == (self.row >= self.policy.consecutive_failures or share)
         else:
             assert after is OPEN

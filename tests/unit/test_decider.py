@@ -1,5 +1,6 @@
 """The decider: every record of a batch ends as exactly one of decision, dead letter and recognised duplicate."""
 
+import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from models.dead_letter import DeadLetterReason
 from models.features import FEATURES
 from models.simulator.bad_records import BAD_KINDS
 from models.simulator.chance import seeded
+from rules.breaker import BreakerPolicy
 from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode
 from rules.ruleset import RuleSet
 from streams.deciding.decider import SAMPLES
@@ -223,7 +225,26 @@ async def test_an_operator_takes_the_model_out_of_use_and_gives_it_back() -> Non
     desk.knowledge.take_control(b"mode", b'{"force": "rules", "why": "drill"}')
     assert (await desk.decision(transaction(1))).fallback_reason is FallbackReason.FORCED
     desk.knowledge.take_control(b"mode", None)
+    assert (await desk.decision(transaction(2))).fallback_reason is FallbackReason.CIRCUIT_OPEN
+    for _ in range(BreakerPolicy().trial_successes):
+        desk.scoring._breaker.succeeded(time.monotonic())
+    assert (await desk.decision(transaction(3))).fallback_reason is None
+
+
+async def test_an_operator_keeps_a_model_in_use_although_it_is_stale() -> None:
+    desk = Desk()
+    desk.scoring.snapshot_published(datetime(2020, 1, 1, tzinfo=UTC))
+    assert (await desk.decision(transaction(1))).fallback_reason is FallbackReason.MODEL_STALE
+    until = datetime.fromtimestamp(NOW + 60, UTC).isoformat().encode()
+    desk.knowledge.take_control(b"mode", b'{"force": "model", "until": "%s"}' % until)
     assert (await desk.decision(transaction(2))).fallback_reason is None
+
+
+async def test_a_word_whose_time_is_over_is_none() -> None:
+    desk = Desk()
+    until = datetime.fromtimestamp(NOW - 1, UTC).isoformat().encode()
+    desk.knowledge.take_control(b"mode", b'{"force": "rules", "until": "%s"}' % until)
+    assert (await desk.decision(transaction(1))).fallback_reason is None
 
 
 @pytest.mark.parametrize("answered", [True, False])

@@ -1,11 +1,13 @@
 """What a worker knows: a record that cannot be read leaves what was known, and is no reason to stop."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 from support.deciding import default_rules
 
 from streams.deciding.knowledge import Knowledge
+from streams.wire.control import Force, ModeOrder, write_order
 from streams.wire.snapshot_record import CANDIDATE, CHAMPION, SnapshotRecord, write_snapshot
 
 NONSENSE = [b"", b"{", b"[]", b"null", b"7", b'"x"', b"\xff", b"[" * 100_000, b"{}"]
@@ -16,11 +18,13 @@ class Told:
         self.snapshots: list[datetime] = []
         self.faults: list[bytes] = []
         self.rulesets: list[str | None] = []
+        self.orders: list[ModeOrder] = []
         self.knowledge = Knowledge(
             default_rules(),
             on_snapshot=lambda _, created_at: self.snapshots.append(created_at),
             on_fault=self.faults.append,
             on_ruleset=self.rulesets.append,
+            on_order=self.orders.append,
         )
 
 
@@ -32,7 +36,6 @@ def told() -> Told:
 @pytest.mark.parametrize("value", NONSENSE, ids=lambda value: value[:8])
 async def test_nonsense_on_any_topic_leaves_what_was_known(told: Told, value: bytes) -> None:
     known = told.knowledge
-    known.forced = "drill"
     known.card_frauds["c-1"] = 5.0
     known.take_model(CHAMPION, value)
     known.take_merchant(b"m-1", value)
@@ -40,18 +43,39 @@ async def test_nonsense_on_any_topic_leaves_what_was_known(told: Told, value: by
     await known.take_rules(b"active", value)
     known.take_control(b"other", value)
     assert known.card_frauds == {"c-1": 5.0}
-    assert known.forced == "drill"
+    assert told.orders == []
     assert known.merchants == {}
     assert known.ruleset is default_rules()
     assert told.snapshots == []
     assert None not in told.rulesets
 
 
-@pytest.mark.parametrize("value", [None, *NONSENSE], ids=str)
-def test_an_order_that_is_none_forces_nothing(told: Told, value: bytes | None) -> None:
+@pytest.mark.parametrize("value", [each for each in NONSENSE if each != b"{}"], ids=str)
+def test_an_order_that_cannot_be_read_changes_nothing(told: Told, value: bytes) -> None:
     told.knowledge.take_control(b"mode", value)
     told.knowledge.take_control(b"fault", value)
-    assert told.knowledge.forced is None
+    assert told.orders == []
+
+
+@pytest.mark.parametrize("value", [None, b"{}", b'{"why": "over"}'], ids=str)
+def test_an_order_without_force_gives_the_word_back(told: Told, value: bytes | None) -> None:
+    told.knowledge.take_control(b"mode", value)
+    assert [order.force for order in told.orders] == [None]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"force": "model"}, {"force": "both"}, {"force": "rules", "until": "noon"}, {"force": "rules", "who": 7}]
+)
+def test_an_order_that_must_not_be_is_not_obeyed(told: Told, wrong: dict[str, object]) -> None:
+    told.knowledge.take_control(b"mode", json.dumps(wrong).encode())
+    assert told.orders == []
+
+
+def test_an_order_is_read_as_it_was_written(told: Told) -> None:
+    until = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    order = ModeOrder(force=Force.MODEL, who="ada", why="false alarm", until=until)
+    told.knowledge.take_control(b"mode", write_order(order))
+    assert told.orders == [order]
 
 
 def test_only_the_champion_is_scored_with(told: Told) -> None:

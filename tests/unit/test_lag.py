@@ -1,18 +1,14 @@
 """Consumer lag with hysteresis."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.lag import LagGate, LagPolicy
 
-POLICY = LagPolicy(enter=100, leave=10, dwell_seconds=2.0)
-
-
-def behind_since(now: float) -> LagGate:
-    gate = LagGate(POLICY)
-    assert gate.is_behind(100, now)
-    return gate
+POLICY = LagPolicy(enter=100, leave=10, calm_seconds=2.0)
 
 
 @pytest.mark.parametrize(("lag", "behind"), [(99, False), (100, True)])
@@ -21,32 +17,50 @@ def test_a_lane_is_behind_from_the_bound_on(lag: int, behind: bool) -> None:
 
 
 @pytest.mark.parametrize(("lag", "behind"), [(11, True), (10, False)])
-def test_a_lane_has_caught_up_at_the_lower_bound(lag: int, behind: bool) -> None:
-    assert behind_since(0.0).is_behind(lag, 60.0) is behind
+def test_a_lane_has_caught_up_when_it_was_at_the_lower_bound_for_a_while(lag: int, behind: bool) -> None:
+    gate = LagGate(POLICY)
+    assert [gate.is_behind(each, now) for each, now in ((100, 0.0), (lag, 1.0), (lag, 2.9))] == [True] * 3
+    assert gate.is_behind(lag, 3.0) is behind
 
 
-@pytest.mark.parametrize(("now", "behind"), [(1.999, True), (2.0, False)])
-def test_a_lane_stays_behind_for_a_while_once_it_is(now: float, behind: bool) -> None:
-    assert behind_since(0.0).is_behind(0, now) is behind
+def test_a_lag_that_grows_steadily_is_seen_before_it_is_there() -> None:
+    policy = replace(POLICY, ahead_seconds=5.0)
+    grows = ((each, each / 10) for each in range(0, 200, 2))  # 10 a second
+    gates = LagGate(policy), LagGate(POLICY)
+    seen = [[gate.is_behind(lag, now) for gate in gates] for lag, now in grows]
+    first, second = (next(n for n, behind in enumerate(seen) if behind[each]) for each in (0, 1))
+    assert 2.0 < (second - first) * 0.2 <= 5.0
 
 
-def test_between_the_bounds_a_lane_stays_as_it_is() -> None:
-    fresh = LagGate(POLICY)
-    assert not any(fresh.is_behind(lag, now) for now, lag in enumerate([50, 99, 11, 99]))
-    late = behind_since(0.0)
-    assert all(late.is_behind(lag, now) for now, lag in enumerate([50, 99, 11, 99], start=10))
+def test_a_jump_counts_no_more_than_twice() -> None:
+    gate = LagGate(replace(POLICY, ahead_seconds=5.0))
+    gate.is_behind(0, 0.0)
+    assert not gate.is_behind(49, 0.001)
 
 
-@given(st.lists(st.tuples(st.integers(0, 200), st.floats(0.0, 1.0))))
-def test_whatever_the_lag_each_spell_lasts_its_dwell(history: list[tuple[int, float]]) -> None:
-    gate, now, entered = LagGate(POLICY), 0.0, None
+def test_a_lag_that_shrinks_is_not_taken_for_less_than_it_is() -> None:
+    gate = LagGate(replace(POLICY, ahead_seconds=5.0))
+    gate.is_behind(1000, 0.0)
+    assert gate.is_behind(100, 1.0)
+    fresh = LagGate(replace(POLICY, ahead_seconds=5.0))
+    fresh.is_behind(99, 0.0)
+    assert not fresh.is_behind(60, 1.0)
+    assert fresh.is_behind(100, 1.1)
+
+
+@pytest.mark.parametrize("wrong", [{"leave": 100}, {"calm_seconds": -1.0}, {"ahead_seconds": -1.0}], ids=str)
+def test_a_policy_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"must be|negative"):
+        replace(POLICY, **wrong)
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(1, 64).map(lambda ticks: ticks / 64))))
+def test_whatever_the_lag_a_lane_that_is_not_behind_is_below_the_bound(history: list[tuple[int, float]]) -> None:
+    gate, now = LagGate(replace(POLICY, ahead_seconds=3.0)), 0.0
     for lag, passed in history:
         now += passed
         behind = gate.is_behind(lag, now)
-        if behind and entered is None:
-            assert lag >= POLICY.enter
-            entered = now
-        elif not behind and entered is not None:
-            assert now - entered >= POLICY.dwell_seconds
-            assert lag <= POLICY.leave
-            entered = None
+        assert behind or lag < POLICY.enter
+        if behind and lag <= POLICY.leave:
+            assert gate.is_behind(lag, now + POLICY.calm_seconds) is False
+            return

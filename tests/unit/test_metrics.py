@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.metrics_core import Metric
 
 from models.dead_letter import DeadLetterReason
-from rules.breaker import BreakerState
+from rules.breaker import Breaker, BreakerPolicy, BreakerState
 from rules.decision import DecisionSource, FallbackReason, Outcome
 from streams.deciding.batch import Decided, FallbackTally
 from streams.metrics import AGE_BOUNDS, BatchHistogram, LearnerMetrics, WorkerMetrics, expose
@@ -82,7 +82,19 @@ def test_the_breaker_is_in_one_state() -> None:
     metrics.scoring(restarts=1, state=BreakerState.OPEN, snapshot_created=None)
     metrics.scoring(restarts=2, state=BreakerState.HALF_OPEN, snapshot_created=5.0)
     read = metrics.registry.get_sample_value
-    assert [read("holdfast_breaker_state", {"state": each}) for each in BreakerState] == [0.0, 0.0, 1.0]
+    assert [read("holdfast_breaker_state", {"state": each}) for each in BreakerState] == [0.0, 0.0, 1.0, 0.0, 0.0]
+
+
+def test_what_the_breaker_did_is_counted_by_its_new_state_and_cause() -> None:
+    metrics, breaker = WorkerMetrics(), Breaker(BreakerPolicy())
+    for _ in range(2):
+        breaker.failed(0.0, poison=True)
+        breaker.force(BreakerState.FORCED_CLOSED, 0.0)
+        breaker.release(0.0)
+        metrics.scoring(restarts=0, state=BreakerState.CLOSED, snapshot_created=None, transitions=breaker.transitions())
+    read = metrics.registry.get_sample_value
+    assert read("holdfast_breaker_transitions_total", {"state": "open", "cause": "poison"}) == 2.0
+    assert read("holdfast_breaker_transitions_total", {"state": "closed", "cause": "released"}) == 2.0
 
 
 def test_lanes_that_went_are_not_told_of_any_more() -> None:

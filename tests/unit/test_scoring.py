@@ -9,12 +9,13 @@ import pytest
 from support.fake_scorer import FakeScorer, scored
 
 from models.features import FEATURES
-from rules.breaker import Breaker, BreakerPolicy, BreakerState
+from rules.breaker import Breaker, BreakerCause, BreakerPolicy, BreakerState
 from rules.decision import FallbackReason
 from streams.deciding import scoring as scoring_module
 from streams.deciding.scorer_child import NotScored, Scored
 from streams.deciding.scoring import Scoring
 from streams.settings import ScorerSettings
+from streams.wire.control import Force, ModeOrder
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ROWS = [[1.0] * len(FEATURES), [2.0] * len(FEATURES)]
@@ -98,6 +99,62 @@ async def test_after_failures_in_a_row_the_model_is_not_asked() -> None:
     assert reasons == [FallbackReason.RESPONSE_TIMEOUT] * 2 + [FallbackReason.CIRCUIT_OPEN] * 2
     assert len(scorer.asked) == 2
     assert scorer.condemned == 0
+
+
+async def test_one_lie_is_enough_to_rest_a_model() -> None:
+    scorer = FakeScorer()
+    scorer.lie = scored(0.1, math.nan)
+    gate = a_gate(scorer, BreakerPolicy(rest_seconds=60.0, longest_rest_seconds=60.0))
+    assert [await refusal(gate) for _ in range(2)] == [
+        FallbackReason.MODEL_INVALID_OUTPUT,
+        FallbackReason.CIRCUIT_OPEN,
+    ]
+    assert [each.cause for each in gate.transitions()] == [BreakerCause.POISON]
+
+
+async def test_answers_that_are_nearly_too_late_rest_a_model_though_each_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(scoring_module.time, "monotonic", lambda: now[0])
+    scorer = FakeScorer()
+    policy = BreakerPolicy(window=4, slow_share=1.0, rest_seconds=60.0, longest_rest_seconds=60.0)
+    gate = Scoring(scorer, Breaker(policy), ScorerSettings(budget_ms=100, slow_after_share=0.8))
+
+    def take(seconds: float) -> None:
+        now[0] += seconds
+
+    for seconds in (0.0799, *[0.0801] * 4):
+        scorer.meanwhile = lambda seconds=seconds: take(seconds)
+        await gate.score(ROWS, NOW)
+    assert await refusal(gate) is FallbackReason.CIRCUIT_OPEN
+    assert [each.cause for each in gate.transitions()] == [BreakerCause.SLOW_SHARE]
+
+
+async def test_a_model_that_is_kept_in_use_is_asked_whatever_it_does() -> None:
+    scorer = FakeScorer()
+    scorer.failure = FallbackReason.RESPONSE_TIMEOUT
+    gate = a_gate(scorer)
+    gate.obey(ModeOrder(force=Force.MODEL, until=NOW + timedelta(hours=1)), NOW)
+    assert [await refusal(gate) for _ in range(9)] == [FallbackReason.RESPONSE_TIMEOUT] * 9
+    gate.obey(ModeOrder(), NOW)
+    assert gate.state is BreakerState.CLOSED
+
+
+async def test_a_model_that_is_out_of_use_is_tried_in_shadow_when_it_is_released(quick_trials: None) -> None:
+    gate = a_gate(FakeScorer())
+    await gate.score(ROWS, NOW)
+    gate.start()
+    gate.obey(ModeOrder(force=Force.RULES), NOW)
+    assert gate.state is BreakerState.FORCED_OPEN
+    gate.obey(ModeOrder(), NOW)
+    await until(lambda: gate.state is BreakerState.CLOSED)
+    await gate.stop()
+    assert [each.cause for each in gate.transitions()] == [
+        BreakerCause.FORCED,
+        BreakerCause.RELEASED,
+        BreakerCause.TRIALS_PASSED,
+    ]
 
 
 async def test_a_cold_model_is_no_failing_model() -> None:

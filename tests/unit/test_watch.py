@@ -56,6 +56,9 @@ class Gate:
     state = BreakerState.CLOSED
     snapshot_created = None
 
+    def transitions(self) -> tuple[()]:
+        return ()
+
 
 class Watched:
     """A watch over a desk."""

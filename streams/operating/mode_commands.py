@@ -1,0 +1,105 @@
+"""`holdfast mode show|force|release`: the operator's word on whose answer is used, with who and why."""
+
+import asyncio
+import getpass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+
+from streams.operating.context import settings_of
+from streams.operating.durations import seconds_of
+from streams.wire.codec import MalformedRecord
+from streams.wire.control import MODE, Force, ModeOrder, read_order, write_order
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+app = typer.Typer(help="Whose answer is used: the model's, or rules', whatever the breaker says.", no_args_is_help=True)
+
+Why = Annotated[str, typer.Option("--why", help="The reason, for whoever reads it later.")]
+Who = Annotated[str, typer.Option("--who", envvar="HOLDFAST_OPERATOR", help="Your name. [default: the user's]")]
+
+
+@app.command()
+def force(
+    ctx: typer.Context,
+    what: Annotated[Force, typer.Argument(help="`rules`, or `model` although it is slow, wrong or stale.")],
+    *,
+    why: Why,
+    who: Who = "",
+    until: Annotated[
+        float | None,
+        typer.Option(parser=seconds_of, metavar="DURATION", help="For so long, such as 30m; a model needs an end."),
+    ] = None,
+) -> None:
+    """Have rules decide everything, or keep the model in use, in every worker from the next batch on."""
+    if what is Force.MODEL and until is None:
+        raise typer.BadParameter("a model is kept in use for a time only: give --until", param_hint="--until")
+    end = None if until is None else datetime.now(UTC) + timedelta(seconds=until)
+    order = ModeOrder(force=what, who=who or getpass.getuser(), why=why, until=end)
+    asyncio.run(_say(settings_of(ctx), order))
+    typer.echo(_sentence(order))
+
+
+@app.command()
+def release(ctx: typer.Context, *, why: Why, who: Who = "") -> None:
+    """Give the word back: each worker's circuit breaker goes on by itself."""
+    order = ModeOrder(who=who or getpass.getuser(), why=why)
+    asyncio.run(_say(settings_of(ctx), order))
+    typer.echo(_sentence(order))
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a sentence.")] = False,
+) -> None:
+    """Show the word that holds, who gave it and why."""
+    order = asyncio.run(_said(settings_of(ctx)))
+    typer.echo(orjson.dumps(order, option=orjson.OPT_UTC_Z) if as_json else _sentence(order))
+
+
+def _sentence(order: ModeOrder) -> str:
+    by = f" (by {order.who}: {order.why})" if order.who or order.why else ""
+    if order.force is None or (order.until is not None and order.until <= datetime.now(UTC)):
+        return f"Nothing is forced{by}."
+    until = f" until {order.until:%Y-%m-%d %H:%M:%S} UTC" if order.until else " until it is released"
+    return f"{order.force.title()} decide{'s' if order.force is Force.MODEL else ''}{until}{by}."
+
+
+async def _say(settings: "Settings", order: ModeOrder) -> None:
+    from streams.broker.clients import sender
+    from streams.broker.topic_admin import require_topics
+    from streams.broker.topics import Topic, name_of
+
+    await require_topics(settings)
+    async with sender(settings.broker) as producer:
+        await producer.send_and_wait(name_of(Topic.CONTROL, settings.topics), key=MODE, value=write_order(order))
+
+
+async def _said(settings: "Settings") -> ModeOrder:
+    from streams.broker.clients import reader
+    from streams.broker.reading import partitions_of, whole
+    from streams.broker.topic_admin import require_topics
+    from streams.broker.topics import Topic
+
+    await require_topics(settings)
+    order = ModeOrder()
+    async with reader(settings.broker) as consumer:
+        async for records in whole(consumer, partitions_of(settings, [Topic.CONTROL])):
+            for record in records:
+                order = _heard(record, order)
+    return order
+
+
+def _heard(record: Any, before: ModeOrder) -> ModeOrder:
+    """What workers make of it: what cannot be read changes nothing."""
+    if record.key != MODE:
+        return before
+    try:
+        return read_order(record.value)
+    except MalformedRecord:
+        return before

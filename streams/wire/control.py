@@ -1,0 +1,45 @@
+"""The operator's word: a record of `control` under the key `mode`."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import orjson
+
+from models.transaction import UtcTime
+from streams.wire.codec import read_object, read_record
+
+MODE = b"mode"
+
+
+class Force(StrEnum):
+    """Whose answer is used, whatever the circuit breaker says."""
+
+    RULES = "rules"
+    MODEL = "model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeOrder:
+    """Who wants what, why and until when; without `force` the word is given back.
+
+    Raises ValueError for a model that would be kept in use without an end.
+    """
+
+    force: Force | None = None
+    who: str = ""
+    why: str = ""
+    until: UtcTime | None = None
+
+    def __post_init__(self) -> None:
+        if self.force is Force.MODEL and self.until is None:
+            raise ValueError("a model is kept in use until a time only")
+
+
+def write_order(order: ModeOrder) -> bytes:
+    """Write it as the topic holds it."""
+    return orjson.dumps(order, option=orjson.OPT_UTC_Z)
+
+
+def read_order(value: bytes | None) -> ModeOrder:
+    """Read it; a tombstone gives the word back. Raises MalformedRecord, and nothing else, for any bytes."""
+    return ModeOrder() if value is None else read_record(read_object(value), ModeOrder)

@@ -1,0 +1,74 @@
+"""`holdfast mode`: what an operator says holds in a worker that runs, until it is taken back or its time is over."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from support.outside import Outside, outside_of
+from support.processes import environment_of, running_worker
+from support.trained import champion_record, trained
+from typer.testing import CliRunner
+
+from streams.broker.topics import Topic
+from streams.operating.cli import main
+from streams.wire.snapshot_record import CHAMPION
+
+pytestmark = pytest.mark.kafka
+
+PATIENT = {"scorer_budget_ms": "300", "scorer_hung_after_ms": "3000", "deadline_deadline_ms": "60000"}
+
+
+@pytest.fixture(scope="module")
+def outside(bootstrap: str) -> Iterator[Outside]:
+    """With a worker whose model decides."""
+    with (
+        outside_of(bootstrap, "mode.") as outside,
+        running_worker(bootstrap, outside.prefix, **outside.variables(**PATIENT)),
+    ):
+        outside.send(champion_record(trained()), key=CHAMPION, topic=Topic.MODELS)
+        outside.flush()
+        outside.until(lambda: reason(outside) is None)
+        yield outside
+
+
+def holdfast(outside: Outside, *arguments: str, code: int = 0) -> str:
+    """What a command prints."""
+    runner = CliRunner(env=environment_of(outside.bootstrap, outside.prefix, **outside.variables()))
+    result = runner.invoke(main, arguments)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def reason(outside: Outside) -> str | None:
+    """Why the next payment is not the model's."""
+    found: str | None = outside.decided()["fallback_reason"]
+    return found
+
+
+def test_rules_decide_until_they_are_released_and_it_is_told_who_said_so(outside: Outside) -> None:
+    said = holdfast(outside, "mode", "force", "rules", "--who", "ada", "--why", "drift since noon")
+    assert said == "Rules decide until it is released (by ada: drift since noon).\n"
+    outside.until(lambda: reason(outside) == "FORCED")
+    assert holdfast(outside, "mode", "show") == said
+
+    assert (
+        holdfast(outside, "mode", "release", "--who", "bob", "--why", "over") == "Nothing is forced (by bob: over).\n"
+    )
+    outside.until(lambda: reason(outside) is None)
+    shown = json.loads(holdfast(outside, "mode", "show", "--json"))
+    assert shown == {"force": None, "who": "bob", "why": "over", "until": None}
+
+
+def test_a_word_with_an_end_ends_by_itself(outside: Outside) -> None:
+    holdfast(outside, "mode", "force", "rules", "--why", "a drill", "--until", "4s")
+    outside.until(lambda: reason(outside) == "FORCED")
+    outside.until(lambda: reason(outside) is None)
+    assert holdfast(outside, "mode", "show").startswith("Nothing is forced")
+
+
+def test_a_model_is_kept_in_use_for_a_time_only(outside: Outside) -> None:
+    refused = holdfast(outside, "mode", "force", "model", "--why", "false alarm", code=2)
+    assert "--until" in refused
+    said = holdfast(outside, "mode", "force", "model", "--who", "ada", "--why", "false alarm", "--until", "1h")
+    assert said.startswith("Model decides until 20")
+    holdfast(outside, "mode", "release", "--why", "over")
