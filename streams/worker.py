@@ -18,6 +18,7 @@ from rules.breaker import Breaker
 from rules.moment import Moment
 from rules.ruleset import parse_ruleset
 from streams.alerting.announcer import Announcer
+from streams.broker.broken_connections import mend_writes
 from streams.broker.topic_admin import TopicsWrong, require_topics
 from streams.broker.topics import Topic, name_of
 from streams.crash import give_up, refuse
@@ -130,6 +131,7 @@ class Worker(faust.Service):
 
 def build_app(settings: Settings, instance: str) -> DecidingApp:
     """The Faust app of one worker process."""
+    mend_writes()
     app = DecidingApp(
         f"{settings.app}-{settings.topics.prefix}{instance}",
         broker=f"kafka://{settings.broker.bootstrap_servers.replace(',', ';')}",  # for its banner: it does not connect

@@ -23,6 +23,6 @@ def _send_or_close(self: AIOKafkaConnection, request: Any, expect_response: bool
         raise KafkaConnectionError(f"Connection at {self.host}:{self.port} broken: {error}") from error
 
 
-def mend() -> None:
-    """Have all connections of this process send so, those of Faust's own clients as well."""
+def mend_writes() -> None:
+    """Have all connections of this process send so: for processes that run on uvloop."""
     AIOKafkaConnection.send = _send_or_close

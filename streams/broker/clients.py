@@ -6,10 +6,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from streams.broker import broken_connections
 from streams.settings import BrokerSettings
-
-broken_connections.mend()
 
 
 def connection(settings: BrokerSettings) -> dict[str, Any]:

@@ -91,14 +91,13 @@ class Lane:
         self._task = asyncio.create_task(self._run(), name=f"lane {self.state.partition}")
 
     async def close(self) -> None:
-        """Finish the batch in hand, then give the partition up."""
+        """Finish the batch in hand, and take no other. The producer is for its owner to stop."""
         self._closing = True
         if self._task is not None:
             if not self._committing:
                 self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError, TimeoutError):
                 await asyncio.wait_for(self._task, CLOSE_SECONDS)
-        await given_up(self.producer)
 
     async def _run(self) -> None:
         most = self.settings.lanes.max_batch

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from models.examples import Lesson
 from models.learner import Learner
 from models.online import OnlineModel
+from streams.broker.broken_connections import mend_writes
 from streams.broker.clients import reader
 from streams.broker.reading import begin_at, partitions_of
 from streams.broker.topics import DECISIONS, Topic
@@ -181,6 +182,7 @@ class LearnerProcess:
 def run(settings: Settings) -> None:
     """Run the learner until it is told to stop; exit 70 on anything it cannot know the state of."""
     configure_logs("learner")
+    mend_writes()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(LearnerProcess(settings).run())

@@ -20,7 +20,7 @@ from streams.supervising.child_process import ChildProcess, ending, spawn, tail
 from streams.supervising.restarts import RestartPolicy, Restarts
 
 GONE_SECONDS = 0.5  # the end of its pipe comes a moment before its exit code
-SPARE_AFTER_SECONDS = 3.0  # once a child is ready: a spare takes a second of a core to start
+SPARE_AFTER_SECONDS = 3.0  # once a child is ready: what it does first needs the processor more
 
 
 class ChildNotReady(Exception):

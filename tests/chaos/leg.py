@@ -49,11 +49,12 @@ async def run(order: Order, home: Path) -> Outcome:
                 episodes = await _all_faults(order, estate, listener, history)
                 sender.terminate()
                 unsent = await sender.wait()
-        audit = await audit_topics(estate.settings, wait_seconds=order.settle_seconds)
+        await audit_topics(estate.settings, wait_seconds=order.settle_seconds)  # it returns once all is decided
         # In calm traffic incidents prove to be over: silence proves nothing.
         async with _sending(estate, home / "sent-after.jsonl", order.seed + 1, *AFTERWARDS) as sender:
             unsent += await sender.wait()
         await _quiet(estate)
+        audit = await audit_topics(estate.settings, wait_seconds=order.settle_seconds)
         await asyncio.gather(*(part.stop() for part in estate.parts.values()))
         evidence = await asyncio.to_thread(gather, estate.settings, warm_up())
     acknowledged = [

@@ -8,12 +8,14 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.metadata import MetadataRequest
 
-import streams.broker.clients  # noqa: F401 - it is what mends them
+from streams.broker.broken_connections import mend_writes
 
 pytestmark = pytest.mark.kafka
 
 
 def test_a_client_on_uvloop_survives_a_write_to_a_closed_connection(bootstrap: str) -> None:
+    mend_writes()
+
     async def look() -> None:
         client = AIOKafkaClient(bootstrap_servers=bootstrap)
         await client.bootstrap()

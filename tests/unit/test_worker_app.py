@@ -2,7 +2,9 @@
 
 import faust
 import pytest
+from aiokafka.conn import AIOKafkaConnection
 
+from streams.broker import broken_connections
 from streams.settings import BrokerSettings, Settings
 from streams.worker import build_app
 
@@ -22,6 +24,10 @@ def test_it_listens_nowhere(app: faust.App) -> None:
 
 def test_it_starts_agents_and_no_kafka_of_its_own(app: faust.App) -> None:
     assert [type(each) for each in app.boot_strategy.server()] == [type(app.agents)]
+
+
+def test_its_connections_survive_what_uvloop_makes_of_a_write_that_fails(app: faust.App) -> None:
+    assert AIOKafkaConnection.send is broken_connections._send_or_close
 
 
 def test_it_has_no_tables_and_no_transactions_of_its_own(app: faust.App) -> None:
