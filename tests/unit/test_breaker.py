@@ -201,6 +201,16 @@ def test_a_word_said_again_changes_its_end_and_is_no_change_of_state() -> None:
     assert [each.after for each in breaker.transitions()] == [FORCED_OPEN, HALF_OPEN]
 
 
+def test_its_first_rest_after_it_was_forced_is_short_again() -> None:
+    breaker = opened()
+    breaker.state(1.0)
+    breaker.failed(1.0)
+    breaker.force(FORCED_CLOSED, 1.0)
+    breaker.release(2.0)
+    breaker.failed(2.0, poison=True)
+    assert breaker.state(3.0) is HALF_OPEN
+
+
 def test_released_without_having_been_forced_nothing_changes() -> None:
     breaker = opened()
     breaker.release(0.5)
