@@ -9,6 +9,7 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from rules.breaker import BreakerState, BreakerTransition
+from rules.mode import Mode, ModeChange
 from streams.deciding.batch import Decided
 
 AGE_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
@@ -74,6 +75,10 @@ class WorkerMetrics:
         self._breaker = Gauge(
             "holdfast_breaker_state", "1 for the state the circuit breaker is in.", ("state",), registry=registry
         )
+        self._mode = Gauge("holdfast_mode", "1 for the mode that the worker is in.", ("mode",), registry=registry)
+        self._mode_changes = Counter(
+            "holdfast_mode_changes", "Changes of the worker's mode.", ("mode", "reason"), registry=registry
+        )
         self._transitions = Counter(
             "holdfast_breaker_transitions",
             "Changes of the circuit breaker's state.",
@@ -106,6 +111,13 @@ class WorkerMetrics:
         self._lanes.set(lanes)
         self._lag.clear()
         self._cards.clear()
+
+    def mode(self, mode: Mode, change: ModeChange | None) -> None:
+        """The mode of the worker, and the change that led to it if there was one."""
+        for each in Mode:
+            self._mode.labels(each).set(each is mode)
+        if change is not None:
+            self._mode_changes.labels(change.after, change.reason).inc()
 
     def scoring(
         self,

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from rules.breaker import BreakerPolicy
 from rules.incidents import IncidentPolicy
+from rules.mode import ModePolicy
 from rules.policy import CostPolicy
 from rules.safe_default import SafeDefaultPolicy
 from rules.stand_in import StandInLimits
@@ -150,6 +151,7 @@ class Settings:
     deadline: DeadlineSettings = field(default_factory=DeadlineSettings)
     scorer: ScorerSettings = field(default_factory=ScorerSettings)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    mode: ModePolicy = field(default_factory=ModePolicy)
     policy: CostPolicy = field(default_factory=CostPolicy)
     stand_in: StandInLimits = field(default_factory=StandInLimits)
     safe_default: SafeDefaultPolicy = field(default_factory=SafeDefaultPolicy)

@@ -25,6 +25,7 @@ from streams.crash import give_up, refuse
 from streams.deciding.agent import DecidingAgent
 from streams.deciding.broadcast import Follower
 from streams.deciding.decider import Decider
+from streams.deciding.health import Health
 from streams.deciding.knowledge import Knowledge
 from streams.deciding.lanes import Lanes
 from streams.deciding.scorer_link import ScorerLink
@@ -56,7 +57,15 @@ class Worker(faust.Service):
         self._scoring = Scoring(self._link, Breaker(settings.breaker, random.random), settings.scorer)
         self._metrics = WorkerMetrics()
         self._announcer = Announcer(settings, source=instance, clock=_now)
-        self._watch = LaneWatch(self._metrics, self._announcer, self._scoring, self._link)
+        self._health = Health(
+            settings,
+            self._scoring,
+            self._link,
+            lanes=lambda: self._lanes.states(),
+            clock=time.time,
+            monotonic=time.monotonic,
+        )
+        self._watch = LaneWatch(self._metrics, self._announcer, self._scoring, self._link, self._health)
         self._knowledge = Knowledge(
             parse_ruleset(files("rules").joinpath("default.toml").read_text("utf-8")),
             on_snapshot=self._take_snapshot,
@@ -65,7 +74,14 @@ class Worker(faust.Service):
             on_order=lambda order: self._scoring.obey(order, datetime.now(UTC)),
         )
         self._broadcast = Follower(settings=settings.broker, takes=self._takes())
-        decider = Decider(settings, self._knowledge, self._scoring, clock=time.time, monotonic=time.monotonic)
+        decider = Decider(
+            settings,
+            self._knowledge,
+            self._scoring,
+            withheld=lambda: self._health.withheld,
+            clock=time.time,
+            monotonic=time.monotonic,
+        )
         self._lanes = Lanes(
             settings,
             instance=instance,

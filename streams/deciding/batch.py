@@ -38,3 +38,4 @@ class Decided:
     malformed: Counter[DeadLetterReason] = field(default_factory=Counter)
     ages: list[float] = field(default_factory=list)  # seconds from the broker's timestamp to the decision
     deadlines_missed: int = 0
+    rules_failed: int = 0  # payments whose rules could not be evaluated

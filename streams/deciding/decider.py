@@ -60,6 +60,7 @@ class Decider:
         knowledge: Knowledge,
         scoring: Scoring,
         *,
+        withheld: Callable[[], FallbackReason | None],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
@@ -67,6 +68,7 @@ class Decider:
         self._settings_version = settings.version
         self._knowledge = knowledge
         self._scoring = scoring
+        self._withheld = withheld
         self._judge = Judge(costs=settings.policy, limits=settings.stand_in, safe_default=settings.safe_default)
         self._too_old_after = (settings.deadline.deadline_ms - settings.deadline.reserve_ms) / 1000
         self._deadline = settings.deadline.deadline_ms / 1000
@@ -99,13 +101,14 @@ class Decider:
         self, lane: LaneState, records: Sequence[ConsumerRecord], decided: Decided, *, behind: bool
     ) -> list[_Pending]:
         now = self._clock()
-        forced = self._scoring.state is BreakerState.FORCED_OPEN
+        forced = self._scoring.state is BreakerState.FORCED_OPEN  # at once: the mode is looked at twice a second
+        withheld = FallbackReason.FORCED if forced else self._withheld()
         pending = []
         for record in records:
             try:
                 transaction = read_transaction(record.key, record.value, record.timestamp / 1000)
                 profile = lane.profiles.check_out(record.key)
-                prepared = self._prepare_one(record, transaction, profile, now, behind=behind, forced=forced)
+                prepared = self._prepare_one(record, transaction, profile, now, behind=behind, withheld=withheld)
             except MalformedRecord as malformed:
                 decided.malformed[malformed.reason] += 1
                 decided.dead_letters.append(Outgoing(*dead_letter(record, malformed)))
@@ -124,7 +127,7 @@ class Decider:
         now: float,
         *,
         behind: bool,
-        forced: bool,
+        withheld: FallbackReason | None,
     ) -> _Pending | None:
         """Features and rules of one transaction, its profile updated; None for a recognised duplicate."""
         hashed, content = id_hash(transaction.transaction_id), content_fingerprint(transaction)
@@ -154,16 +157,16 @@ class Decider:
             features=row,
             verdict=verdict,
             ruleset_version=ruleset.ruleset_version,
-            why=self._why_not_the_model(transaction, now - record.timestamp / 1000, behind=behind, forced=forced),
+            why=self._why_not_the_model(transaction, now - record.timestamp / 1000, behind=behind, withheld=withheld),
         )
 
     def _why_not_the_model(
-        self, transaction: Transaction, age: float, *, behind: bool, forced: bool
+        self, transaction: Transaction, age: float, *, behind: bool, withheld: FallbackReason | None
     ) -> FallbackReason | None:
         if self._settings.sandbox and transaction.pan_token in FORCED_FALLBACKS:
             return FORCED_FALLBACKS[transaction.pan_token]
-        if forced:
-            return FallbackReason.FORCED
+        if withheld is not None:
+            return withheld
         if age > self._too_old_after:
             return FallbackReason.TRANSACTION_TOO_OLD
         return FallbackReason.CONSUMER_LAG if behind else None
@@ -205,6 +208,7 @@ class Decider:
         decided.tallies[conclusion.outcome, conclusion.source] += 1
         decided.ages.append(max(age, 0.0))  # below 0 is a clock behind the broker's, and no sum of ages may shrink
         decided.deadlines_missed += age > self._deadline
+        decided.rules_failed += each.verdict is None
         if conclusion.fallback_reason is None or (
             self._settings.sandbox and each.transaction.pan_token in FORCED_FALLBACKS
         ):

@@ -82,6 +82,7 @@ class Lane:
     _task: "asyncio.Task[None] | None" = None
     _committing: bool = False
     _closing: bool = False
+    _last: int | None = None  # the offset of the last record taken
     _evicted_at: float = 0.0
     _evict_from: int = 0
 
@@ -109,6 +110,8 @@ class Lane:
                     self._committing = True
                     await self._decide(records)
                     self._committing = False
+                elif self._last is not None:  # nothing came: it may have caught up meanwhile
+                    self.state.lag = self.inlet.behind(self._last)
                 if began - self._evicted_at > EVICT_EVERY_SECONDS:
                     await self._evict()
                 if (rest := pause - (time.monotonic() - began)) > 0 and len(records) < most:
@@ -119,7 +122,7 @@ class Lane:
             give_up("lane_failed", error, partition=self.state.partition)
 
     async def _decide(self, records: Sequence[ConsumerRecord]) -> None:
-        last = records[-1].offset
+        self._last = last = records[-1].offset
         self.state.lag = self.inlet.behind(last)
         offsets = {self.inlet.partition: OffsetAndMetadata(last + 1, "")}
         await self.producer.begin_transaction()

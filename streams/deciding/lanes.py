@@ -88,6 +88,10 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
             retry_backoff_ms=20,
         )
 
+    def states(self) -> Iterable[LaneState]:
+        """Of the lanes that are open."""
+        return [lane.state for lane in self._lanes]
+
     async def stop(self) -> None:
         """Finish the batches in hand and go. The static member keeps its place until its session ends."""
         if self._minder is not None:

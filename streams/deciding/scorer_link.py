@@ -44,6 +44,16 @@ class ScorerLink:
         """What it scores with; None while nothing can be scored."""
         return self._child.model_version if self._child and not self._child.lost.is_set() else None
 
+    @property
+    def alive(self) -> bool:
+        """Whether there is a process to be asked."""
+        return self._child is not None and not self._child.lost.is_set()
+
+    @property
+    def has_snapshot(self) -> bool:
+        """Whether a scorer has taken one, ever."""
+        return self._proven is not None
+
     async def start(self) -> None:
         """Start a process and keep one running."""
         self._child = await self._raised(None)

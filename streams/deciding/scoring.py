@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from math import inf
@@ -21,6 +22,7 @@ from streams.wire.control import Force, ModeOrder
 log = structlog.get_logger()
 
 TRIAL_INTERVAL_SECONDS = 0.1
+MOST_DURATIONS = 1000  # kept for whoever asks
 IN_USE = (BreakerState.CLOSED, BreakerState.FORCED_CLOSED)
 _FORCED = {Force.RULES: BreakerState.FORCED_OPEN, Force.MODEL: BreakerState.FORCED_CLOSED}
 
@@ -51,6 +53,7 @@ class Scoring:
         self._snapshot_time: datetime | None = None
         self._last_batch: tuple[bytes, int] | None = None
         self._trials: asyncio.Task[None] | None = None
+        self._durations: deque[float] = deque(maxlen=MOST_DURATIONS)
         self.successes = 0  # answers in time and sane, trials included
 
     @property
@@ -88,6 +91,12 @@ class Scoring:
         """What the breaker did since this was last asked."""
         return self._breaker.transitions()
 
+    def durations(self) -> list[float]:
+        """How long answers took since this was last asked, seconds."""
+        told = list(self._durations)
+        self._durations.clear()
+        return told
+
     def snapshot_published(self, created_at: datetime) -> None:
         """Note how fresh the snapshot is that the link was given."""
         self._snapshot_time = created_at
@@ -117,6 +126,7 @@ class Scoring:
                 self._link.condemn()
             raise
         now = time.monotonic()
+        self._durations.append(now - began)
         self._breaker.succeeded(now, slow=now - began > self._slow_after)
         self.successes += 1
         return scored

@@ -3,6 +3,7 @@
 from rules.decision import DecisionSource, FallbackReason
 from streams.alerting.announcer import Announcer
 from streams.deciding.batch import Decided
+from streams.deciding.health import Health
 from streams.deciding.lane_state import LaneState
 from streams.deciding.scorer_link import ScorerLink
 from streams.deciding.scoring import IN_USE, Scoring
@@ -25,22 +26,28 @@ _PARTS = {
 class LaneWatch:
     """Called after each committed batch, and twice a second."""
 
-    def __init__(self, metrics: WorkerMetrics, announcer: Announcer, scoring: Scoring, link: ScorerLink) -> None:
+    def __init__(
+        self, metrics: WorkerMetrics, announcer: Announcer, scoring: Scoring, link: ScorerLink, health: Health
+    ) -> None:
         self._metrics = metrics
         self._announcer = announcer
         self._scoring = scoring
         self._link = link
+        self._health = health
         self._successes = 0
 
     def decided(self, lane: LaneState, batch: Decided) -> None:
         """A batch is committed."""
         self._metrics.decided(batch)
+        self._health.decided(batch)
         self._metrics.lane(lane.partition, lag=lane.lag, cards=len(lane.profiles))
         self._report_fallbacks(lane, batch)
         self._report_input(batch)
 
     def tick(self) -> None:
-        """Shadow trials prove the scorer well even where no payment comes."""
+        """Look at the mode; shadow trials prove the scorer well even where no payment comes."""
+        change = self._health.look()
+        self._metrics.mode(self._health.mode, change)
         self._metrics.scoring(
             restarts=self._link.restarts,
             state=self._scoring.state,

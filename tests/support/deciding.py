@@ -14,7 +14,7 @@ from support.stopped_clock import StoppedClock
 
 from models.transaction import Transaction
 from rules.breaker import Breaker, BreakerPolicy
-from rules.decision import Decision
+from rules.decision import Decision, FallbackReason
 from rules.lag import LagGate, LagPolicy
 from rules.ruleset import RuleSet, parse_ruleset
 from streams.deciding.batch import Decided
@@ -61,6 +61,7 @@ class Desk:
     scorer: FakeScorer = field(default_factory=FakeScorer)
     clock: StoppedClock = field(default_factory=lambda: StoppedClock(NOW))
     lane: LaneState = field(default_factory=a_lane)
+    withheld: FallbackReason | None = None
 
     def __post_init__(self) -> None:
         def ignore(*_: object) -> None: ...
@@ -74,7 +75,12 @@ class Desk:
             on_order=lambda order: self.scoring.obey(order, datetime.fromtimestamp(self.clock.now, UTC)),
         )
         self.decider = Decider(
-            self.settings, self.knowledge, self.scoring, clock=self.clock, monotonic=lambda: self.clock.now
+            self.settings,
+            self.knowledge,
+            self.scoring,
+            withheld=lambda: self.withheld,
+            clock=self.clock,
+            monotonic=lambda: self.clock.now,
         )
 
     async def decide(self, *records: ConsumerRecord) -> Decided:

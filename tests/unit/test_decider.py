@@ -231,6 +231,20 @@ async def test_an_operator_takes_the_model_out_of_use_and_gives_it_back() -> Non
     assert (await desk.decision(transaction(3))).fallback_reason is None
 
 
+async def test_a_model_that_is_withheld_is_not_asked_and_each_decision_says_why() -> None:
+    desk = Desk(withheld=FallbackReason.CONNECTION_ERROR)
+    old = NOW - 60
+    made = decisions(await desk.decide(record_of(transaction(1)), record_of(transaction(2), offset=1, at=old)))
+    assert [each.fallback_reason for each in made] == [FallbackReason.CONNECTION_ERROR] * 2
+    assert desk.scorer.asked == []
+
+
+async def test_payments_whose_rules_fail_are_counted() -> None:
+    desk = Desk(ruleset=broken_rules())
+    assert (await desk.decide(record_of(transaction(1)), record_of(transaction(2), offset=1))).rules_failed == 2
+    assert (await Desk().decide(record_of(transaction(1)))).rules_failed == 0
+
+
 async def test_an_operator_keeps_a_model_in_use_although_it_is_stale() -> None:
     desk = Desk()
     desk.scoring.snapshot_published(datetime(2020, 1, 1, tzinfo=UTC))

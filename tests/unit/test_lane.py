@@ -1,6 +1,7 @@
 """A lane's writing: whole batches, none lost, all delivered before the commit; and guards on its manners."""
 
 import ast
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,17 @@ def a_writer(producer: FakeProducer, **others: Any) -> Lane:
         }
         | others
     )
+
+
+async def test_a_lane_that_waits_knows_that_it_has_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_module, "WAIT_SECONDS", 0.001)
+    lane = a_writer(FakeProducer(1_000), inlet=Inlet(PARTITION, FakeConsumer(8)))
+    lane.state.lag, lane._last = 3, 7
+    lane.start()
+    async with asyncio.timeout(5.0):
+        while lane.state.lag:
+            await asyncio.sleep(0.001)
+    await lane.close()
 
 
 @given(st.lists(st.integers(0, 400), max_size=40), st.integers(500, 2_000))

@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import Metric
 from models.dead_letter import DeadLetterReason
 from rules.breaker import Breaker, BreakerPolicy, BreakerState
 from rules.decision import DecisionSource, FallbackReason, Outcome
+from rules.mode import Limits, Mode, ModeMachine, ModePolicy, Vitals
 from streams.deciding.batch import Decided, FallbackTally
 from streams.metrics import AGE_BOUNDS, BatchHistogram, LearnerMetrics, WorkerMetrics, expose
 
@@ -95,6 +96,17 @@ def test_what_the_breaker_did_is_counted_by_its_new_state_and_cause() -> None:
     read = metrics.registry.get_sample_value
     assert read("holdfast_breaker_transitions_total", {"state": "open", "cause": "poison"}) == 2.0
     assert read("holdfast_breaker_transitions_total", {"state": "closed", "cause": "released"}) == 2.0
+
+
+def test_the_worker_is_in_one_mode_and_its_changes_are_counted() -> None:
+    metrics = WorkerMetrics()
+    machine = ModeMachine(ModePolicy(), Limits(slow=0.02, old=0.25, stale=60.0), now=0.0)
+    for vitals, now in ((Vitals(scorer_alive=False), 1.0), (Vitals(scorer_alive=False), 2.0), (Vitals(), 9.0)):
+        metrics.mode(machine.mode, machine.look(vitals, now))
+    metrics.mode(machine.mode, None)
+    read = metrics.registry.get_sample_value
+    assert [read("holdfast_mode", {"mode": each}) for each in Mode] == [0.0, 0.0, 1.0, 0.0]
+    assert read("holdfast_mode_changes_total", {"mode": "stand_in", "reason": "CONNECTION_ERROR"}) == 1.0
 
 
 def test_lanes_that_went_are_not_told_of_any_more() -> None:

@@ -11,6 +11,7 @@ from models.dead_letter import DeadLetterReason
 from rules.breaker import BreakerState
 from rules.decision import FallbackReason
 from rules.incidents import IncidentPolicy, Incidents
+from rules.mode import Mode
 from rules.moment import Moment
 from streams.deciding.batch import Decided, FallbackTally
 from streams.deciding.watch import LaneWatch
@@ -60,12 +61,22 @@ class Gate:
         return ()
 
 
+class Well:
+    """Health, as far as the watch knows it."""
+
+    mode = Mode.NORMAL
+
+    def decided(self, batch: Decided) -> None: ...
+
+    def look(self) -> None: ...
+
+
 class Watched:
     """A watch over a desk."""
 
     def __init__(self) -> None:
         self.announcer, self.link, self.gate, self.desk = Announcer(), Link(), Gate(), Desk()
-        self.watch = LaneWatch(WorkerMetrics(), self.announcer, self.gate, self.link)
+        self.watch = LaneWatch(WorkerMetrics(), self.announcer, self.gate, self.link, Well())
         self.number = 0
 
     async def batch(self, failure: FallbackReason | None = None) -> None:

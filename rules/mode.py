@@ -1,0 +1,166 @@
+"""The mode of a worker: how far its model is trusted now, and why. Pure; what is seen and the clock are passed in.
+
+Single payments fall back by themselves, each with its reason. The mode says what holds for the worker as a whole, with
+hysteresis, and is what people are told: card schemes call its third step stand-in processing.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from rules.breaker import BreakerState
+from rules.decision import FallbackReason
+from rules.hysteresis import Switch, SwitchPolicy
+
+
+class Mode(StrEnum):
+    """From the best to the worst."""
+
+    NORMAL = "normal"  # the model decides
+    DEGRADED = "degraded"  # some payments or lanes go by rules, or there is a reason to doubt the model
+    STAND_IN = "stand_in"  # rules decide all, within the stand-in limits
+    SAFE_DEFAULT = "safe_default"  # rules cannot decide either
+
+
+class ModeReason(StrEnum):
+    """Why a mode is what it is; of several that ask for the same mode the first here is told."""
+
+    FORCED = "FORCED"  # the operator's word
+    CONNECTION_ERROR = "CONNECTION_ERROR"  # there is no scorer
+    CIRCUIT_OPEN = "CIRCUIT_OPEN"
+    MODEL_COLD_START = "MODEL_COLD_START"
+    MODEL_STALE = "MODEL_STALE"
+    RULES_FAILED = "RULES_FAILED"
+    CONSUMER_LAG = "CONSUMER_LAG"
+    TRANSACTION_TOO_OLD = "TRANSACTION_TOO_OLD"
+    RESPONSE_SLOW = "RESPONSE_SLOW"
+    RECOVERED = "RECOVERED"  # nothing of all this, for long enough
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vitals:
+    """What was seen of a worker since it was last looked at. None: nothing is known of it, which changes nothing."""
+
+    breaker: BreakerState = BreakerState.CLOSED
+    scorer_alive: bool = True
+    has_snapshot: bool = True
+    snapshot_age_seconds: float | None = None
+    scoring_seconds: float | None = None  # 95th percentile of a batch
+    age_seconds: float | None = None  # 95th percentile at decision
+    rules_failed_share: float | None = None  # of the payments
+    lanes: int = 0
+    lanes_behind: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModePolicy:
+    """How long a better mode waits. Raises ValueError for times below 0."""
+
+    dwell_seconds: float = 1.0  # at least so long in a mode before a better one
+    calm_seconds: float = 1.0  # a fact must be gone for so long
+    soft_calm_seconds: float = 15.0  # and a number low again
+
+    def __post_init__(self) -> None:
+        if not all(each >= 0 for each in (self.dwell_seconds, self.calm_seconds, self.soft_calm_seconds)):
+            raise ValueError("a mode's times cannot be negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Where doubts begin, in seconds; at half of each they end, but that of a stale model at once."""
+
+    slow: float  # a batch is scored so slowly that the breaker counts it
+    old: float  # a payment is too old to be scored
+    stale: float  # a snapshot is not trusted any more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeChange:
+    """From what mode to what, why, and what was seen. Seconds are those of the clock that is passed in."""
+
+    before: Mode
+    after: Mode
+    reason: ModeReason
+    evidence: Vitals
+    at: float
+    lasted_seconds: float  # the mode before
+
+
+class ModeMachine:
+    """Worse at once, better only after a dwell and a calm."""
+
+    def __init__(self, policy: ModePolicy, limits: Limits, now: float) -> None:
+        self._policy = policy
+        self._doubts = tuple(_doubts(policy, limits))
+        self._since = now
+        self.mode = Mode.NORMAL
+        self.reason = ModeReason.RECOVERED
+        self.withheld: FallbackReason | None = None  # why no payment at all is the model's now, if none is
+
+    def look(self, vitals: Vitals, now: float) -> ModeChange | None:
+        """Take in what is seen at `now` (seconds, monotonic); the change that it makes, if any."""
+        held = [doubt for doubt in self._doubts if doubt.switch.is_on(doubt.value(vitals), now)]
+        worst = max(held, key=lambda doubt: _RANK[doubt.mode], default=_NO_DOUBT)  # of equals the first
+        if _RANK[worst.mode] < _RANK[self.mode] and now - self._since < self._policy.dwell_seconds:
+            return None
+        self.withheld = next((doubt.withholds for doubt in held if doubt.withholds), None)
+        before, self.mode, self.reason = self.mode, worst.mode, worst.reason
+        if self.mode is before:
+            return None
+        lasted, self._since = now - self._since, now
+        return ModeChange(
+            before=before, after=self.mode, reason=self.reason, evidence=vitals, at=now, lasted_seconds=lasted
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """A reason for a mode, when it holds, and how decisions name it if the model is withheld from all of them."""
+
+    mode: Mode
+    reason: ModeReason
+    value: Callable[[Vitals], float | None]
+    switch: Switch
+    withholds: FallbackReason | None = None
+
+
+_RANK: Mapping[Mode, int] = {mode: rank for rank, mode in enumerate(Mode)}
+_TRIED = (BreakerState.OPEN, BreakerState.HALF_OPEN)
+_NO_DOUBT = _Doubt(
+    Mode.NORMAL, ModeReason.RECOVERED, lambda _: None, Switch(SwitchPolicy(enter=1, leave=0, calm_seconds=0))
+)
+
+
+def _doubts(policy: ModePolicy, limits: Limits) -> Iterator[_Doubt]:
+    """All of them, in the order in which equals are told."""
+
+    def fact(true: Callable[[Vitals], bool]) -> tuple[Callable[[Vitals], float], Switch]:
+        return true, Switch(SwitchPolicy(enter=1, leave=0, calm_seconds=policy.calm_seconds))
+
+    def number(value: Callable[[Vitals], float | None], enter: float, leave: float, calm: float) -> tuple[Any, Switch]:
+        return value, Switch(SwitchPolicy(enter=enter, leave=leave, calm_seconds=calm))
+
+    def snapshot_age(vitals: Vitals) -> float | None:
+        return 0.0 if vitals.breaker is BreakerState.FORCED_CLOSED else vitals.snapshot_age_seconds
+
+    stand_in, degraded, soft = Mode.STAND_IN, Mode.DEGRADED, policy.soft_calm_seconds
+    reason, why = ModeReason, FallbackReason
+    yield _Doubt(stand_in, reason.FORCED, *fact(lambda v: v.breaker is BreakerState.FORCED_OPEN), why.FORCED)
+    yield _Doubt(stand_in, reason.CONNECTION_ERROR, *fact(lambda v: not v.scorer_alive), why.CONNECTION_ERROR)
+    yield _Doubt(stand_in, reason.CIRCUIT_OPEN, *fact(lambda v: v.breaker in _TRIED), why.CIRCUIT_OPEN)
+    yield _Doubt(stand_in, reason.MODEL_COLD_START, *fact(lambda v: not v.has_snapshot), why.MODEL_COLD_START)
+    yield _Doubt(
+        stand_in,
+        reason.MODEL_STALE,
+        *number(snapshot_age, limits.stale, 0.99 * limits.stale, policy.calm_seconds),
+        why.MODEL_STALE,
+    )
+    yield _Doubt(stand_in, reason.CONSUMER_LAG, *fact(lambda v: 0 < v.lanes == v.lanes_behind))
+    yield _Doubt(Mode.SAFE_DEFAULT, reason.RULES_FAILED, *number(lambda v: v.rules_failed_share, 0.5, 0.1, soft))
+    yield _Doubt(degraded, reason.FORCED, *fact(lambda v: v.breaker is BreakerState.FORCED_CLOSED))
+    yield _Doubt(degraded, reason.RULES_FAILED, *number(lambda v: v.rules_failed_share, 1e-9, 0.0, soft))
+    yield _Doubt(degraded, reason.CONSUMER_LAG, *fact(lambda v: v.lanes_behind > 0))
+    old, slow = limits.old, limits.slow
+    yield _Doubt(degraded, reason.TRANSACTION_TOO_OLD, *number(lambda v: v.age_seconds, old, old / 2, soft))
+    yield _Doubt(degraded, reason.RESPONSE_SLOW, *number(lambda v: v.scoring_seconds, slow, slow / 2, soft))
