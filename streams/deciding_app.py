@@ -38,6 +38,8 @@ class DecidingApp(faust.App):  # type: ignore[misc]
                 await self.first_to_stop.stop()
         finally:
             await super().on_stop()
+            if self._consumer is not None:  # a stream makes one; it was never started, and its thread has a loop
+                self._consumer._thread.thread_loop.close()  # noqa: SLF001 - nobody else closes it
 
 
 class Process(faust.Worker):  # type: ignore[misc]

@@ -30,7 +30,7 @@ AFTER_SECONDS = 2.0  # how long the ages after a fault are looked at
 PATIENCE_SECONDS = 90.0  # for every partition to be decided again
 STEADY_SECONDS = 5.0  # a partition that is decided, and be it slowly, is not silent for so long
 LEAST_CARDS, CARDS_FOR_RATE = 3000, 8  # so many pay that ten minutes are weeks of their lives, and not years
-AFTERWARDS = ("--rate", "50", "--seconds", "8", "--bad", "0")
+AFTERWARDS = ("--rate", "50", "--seconds", "16", "--bad", "0")  # twice as long as a lane must be calm
 
 console = Console(highlight=False, soft_wrap=True)
 

@@ -22,7 +22,7 @@ def test_it_listens_nowhere(app: faust.App) -> None:
     assert not app.conf.web_enabled
 
 
-def test_it_starts_agents_and_no_kafka_of_its_own(app: faust.App) -> None:
+async def test_it_starts_agents_and_no_kafka_of_its_own(app: faust.App) -> None:
     assert [type(each) for each in app.boot_strategy.server()] == [type(app.agents)]
 
 
