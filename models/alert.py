@@ -12,11 +12,12 @@ MOST_SAMPLES = 5
 
 
 class AlertStatus(StrEnum):
-    """Where the incident stands. One open, bounded updates, one resolved."""
+    """Where the incident stands: one open, bounded updates, one resolved; one settled, if the model was not asked."""
 
     OPEN = "open"
     UPDATE = "update"
     RESOLVED = "resolved"
+    SETTLED = "settled"  # what was decided without the model because of it has been scored again
 
 
 class Severity(StrEnum):

@@ -17,7 +17,8 @@ PEAK_DAYS = 15
 BIG_RATIO = 2.5
 RATIO_STEPS = 64  # ratios are kept in 64ths, so that a packed profile comes back bit by bit the same
 
-_VERSION = 1
+_VERSION, _WITH_STAND_INS = 1, 2  # the same layout, but that amounts of the ring carry a mark
+_STOOD_IN = 1 << 63  # the mark
 _ALWAYS_KEPT = 4  # latest arrivals stay in the ring however old they are: a repeated late record must be recognised
 _WINSORISE_AT = 3.0
 _SLOWEST_STEP = 1 / 200
@@ -35,7 +36,8 @@ class Profile:
     """Running statistics, daily buckets, the ring of recent transactions and today's stand-in approvals of one card.
 
     Events may come late: a late one is counted on its own day and never moves `last_seen` back. Buckets are newest
-    day first and `day` is the day of `last_seen`. The four `ring_*` lists are columns, in order of arrival.
+    day first and `day` is the day of `last_seen`. The four `ring_*` lists are columns, in order of arrival;
+    `stood_in` has the ids of the ring whose payments rules approved in the model's place.
     """
 
     __slots__ = (
@@ -53,6 +55,7 @@ class Profile:
         "stand_in_count",
         "stand_in_day",
         "stand_in_sum",
+        "stood_in",
         "sums",
         "variance",
     )
@@ -74,6 +77,7 @@ class Profile:
         self.stand_in_day = 0
         self.stand_in_count = 0
         self.stand_in_sum = 0
+        self.stood_in: set[int] = set()
 
     @property
     def last_seen(self) -> int | None:
@@ -107,11 +111,13 @@ class Profile:
         self._update_statistics(amount)
         self._remember(moment, amount, id_hash, fingerprint)
 
-    def note_stand_in(self, at: float, amount_minor: int) -> None:
-        """Count an approval that rules gave in the model's place. A new UTC day starts from nothing.
+    def note_stand_in(self, at: float, amount_minor: int, id_hash: int) -> None:
+        """Count an approval that rules gave in the model's place, of a payment that was observed.
 
-        A late event draws on the allowance of today, never on one that is over.
+        By UTC day, of which a new one starts from nothing and a late event draws on the latest; and in the ring.
         """
+        if id_hash in self.ring_ids:
+            self.stood_in.add(id_hash)
         day = min(max(int(at), 0), _MAX_TIME) // SECONDS_PER_DAY
         if day > self.stand_in_day:
             self.stand_in_day, self.stand_in_count, self.stand_in_sum = day, 0, 0
@@ -123,6 +129,18 @@ class Profile:
         if int(at // SECONDS_PER_DAY) > self.stand_in_day:
             return 0, 0
         return self.stand_in_count, self.stand_in_sum
+
+    def stand_in_around(self, at: float) -> tuple[tuple[tuple[float, int], ...], float]:
+        """Approvals that rules gave in the model's place: seconds before or after `at`, and amount, of each.
+
+        And within how many seconds before and after `at` none is missing: 0 once the ring is full, because then
+        payments leave it whose time has not come.
+        """
+        known = 0.0 if len(self.ring_ids) >= RING_SIZE else RING_SECONDS - max(0.0, self.newest - at)
+        if not self.stood_in:
+            return (), known
+        ring = zip(self.ring_times, self.ring_amounts, self.ring_ids, strict=True)
+        return tuple((abs(moment - at), amount) for moment, amount, each in ring if each in self.stood_in), known
 
     def _advance(self, moment: int) -> None:
         if moment <= self.newest:
@@ -173,6 +191,7 @@ class Profile:
                     self._forget(position)
 
     def _forget(self, position: int) -> None:
+        self.stood_in.discard(self.ring_ids[position])
         del self.ring_times[position], self.ring_amounts[position]
         del self.ring_ids[position], self.ring_fingerprints[position]
 
@@ -190,8 +209,12 @@ def pack(profile: Profile) -> bytes:
 
 def _packed(profile: Profile, *, wide: bool) -> bytes:
     length = len(profile.ring_times)
+    amounts = profile.ring_amounts
+    if profile.stood_in:
+        ring = zip(amounts, profile.ring_ids, strict=True)
+        amounts = [amount | _STOOD_IN if each in profile.stood_in else amount for amount, each in ring]
     return _layout(wide, length).pack(
-        _VERSION,
+        _WITH_STAND_INS if profile.stood_in else _VERSION,
         wide,
         length,
         profile.n,
@@ -206,7 +229,7 @@ def _packed(profile: Profile, *, wide: bool) -> bytes:
         *profile.peak_ratios,
         *profile.big_counts,
         *profile.ring_times,
-        *profile.ring_amounts,
+        *amounts,
         *profile.ring_ids,
         *profile.ring_fingerprints,
     )
@@ -231,7 +254,16 @@ def unpack(data: bytes) -> Profile:
     profile.ring_amounts = list(ring[length : 2 * length])
     profile.ring_ids = list(ring[2 * length : 3 * length])
     profile.ring_fingerprints = list(ring[3 * length :])
+    profile.stood_in = set()
+    if values[0] == _WITH_STAND_INS:
+        _take_marks(profile)
     return profile
+
+
+def _take_marks(profile: Profile) -> None:
+    ring = zip(profile.ring_ids, profile.ring_amounts, strict=True)
+    profile.stood_in = {each for each, amount in ring if amount & _STOOD_IN}
+    profile.ring_amounts = [amount & ~_STOOD_IN for amount in profile.ring_amounts]
 
 
 _HEADER_FIELDS = 10
@@ -249,8 +281,10 @@ def _layout(wide: bool, length: int) -> struct.Struct:  # noqa: FBT001 - a cache
 
 
 def _checked(data: bytes) -> struct.Struct:
-    if len(data) < 3 or data[0] != _VERSION or data[1] > 1 or data[2] > RING_SIZE:
-        raise ProfileCorrupt(f"no profile of version {_VERSION}: begins with {data[:3].hex() or 'nothing'}")
+    if len(data) < 3 or data[0] not in (_VERSION, _WITH_STAND_INS) or data[1] > 1 or data[2] > RING_SIZE:
+        raise ProfileCorrupt(
+            f"no profile of version {_VERSION} or {_WITH_STAND_INS}: begins with {data[:3].hex() or 'nothing'}"
+        )
     layout = _layout(bool(data[1]), data[2])
     if len(data) != layout.size:
         raise ProfileCorrupt(f"a profile of this kind takes {layout.size} bytes, not {len(data)}")

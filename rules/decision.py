@@ -76,6 +76,7 @@ class ReasonCode(StrEnum):
     NO_RULE_HIT = "NO_RULE_HIT"
     STAND_IN_LIMIT = "STAND_IN_LIMIT"
     SAFE_DEFAULT = "SAFE_DEFAULT"
+    BLOCK_LIMIT = "BLOCK_LIMIT"  # too large a share would be blocked: a person looks
     SANDBOX = "SANDBOX"
 
 
@@ -104,6 +105,7 @@ class Decision:
     contributions: tuple[Contribution, ...]
     rule_hits: tuple[str, ...]
     rule_outcome: Outcome  # what rules alone would have said
+    rule_always: Outcome | None = None  # what hard rules said, which hold over the model; None where none hit
     expected_cost_minor: int | None
     model_version: str | None
     ruleset_version: str

@@ -55,12 +55,19 @@ KINDS = MappingProxyType(
         "CONSUMER_LAG": _kind("lane", "behind", Severity.WARNING, "Add workers, or find what holds the lane up."),
         "FEATURE_MISSING": _kind("lane", "blind", Severity.WARNING, "Find the producer that leaves fields out."),
         "FORCED": _kind("operator", "forced", Severity.INFO, "Release the mode when the reason is gone."),
+        "BLOCK_RATE_HIGH": _kind(
+            "decision", "blocking", Severity.CRITICAL, "Find what went wrong: an attack, a model or a rule set."
+        ),
         "DEAD_LETTER": _kind("input", "malformed", Severity.WARNING, "Read transactions.DLT; tell the producer."),
         "ID_REUSED": _kind("input", "contradiction", Severity.CRITICAL, "Two payments share an id: tell the producer."),
         "RULES_FAILED": _kind(
             "rules", "failed", Severity.CRITICAL, "Safe defaults decide. Push a rule set that works."
         ),
         "RULESET_REFUSED": _kind("rules", "refused", Severity.WARNING, "Mend the rule set; the old one is in force."),
+        "PROCESS_SILENT": _kind(
+            "process", "silent", Severity.CRITICAL, "See whether it runs, and reaches Kafka; start it again."
+        ),
+        "KAFKA_SILENT": _kind("kafka", "silent", Severity.CRITICAL, "See whether the brokers run and take records."),
         "SNAPSHOT_REFUSED": _kind(
             "model", "refused", Severity.CRITICAL, "The old model is in force; check the learner."
         ),
@@ -96,7 +103,11 @@ class Incidents:
 
         It counts from what the predecessor told last, and is over once its component is proved well.
         """
-        if alert.status is AlertStatus.RESOLVED or alert.reason not in KINDS or alert.component in self._open:
+        if (
+            alert.status in (AlertStatus.RESOLVED, AlertStatus.SETTLED)
+            or alert.reason not in KINDS
+            or alert.component in self._open
+        ):
             return False
         self._open[alert.component] = _Incident(
             component=alert.component,

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from models.transaction import Channel
 from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode
 from rules.policy import CostPolicy, judge
 from rules.ruleset import SEVERITY, Verdict
 from rules.safe_default import SafeDefaultPolicy
-from rules.stand_in import StandInLimits
+from rules.stand_in import StandInLimits, StandInUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,14 +20,6 @@ class Conclusion:
     confidence: float | None = None
     expected_cost_minor: int | None = None
     fallback_reason: FallbackReason | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandInUse:
-    """What rules have approved in the model's place for this card today."""
-
-    count: int
-    sum_minor: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +51,22 @@ class Judge:
         )
 
     def without_score(
-        self, why: FallbackReason, amount_minor: int, verdict: Verdict | None, used: StandInUse
+        self,
+        why: FallbackReason,
+        amount_minor: int,
+        verdict: Verdict | None,
+        used: StandInUse,
+        channel: Channel | None = None,
     ) -> Conclusion:
         """Conclude where the model cannot: by rules, approving only within the card's limits; else by safe default.
 
         Only a hard rule approves beyond those limits: where the safe default would, a person looks. `verdict` is None
         where rules could not be evaluated at all.
         """
-        within = self.limits.allow(count=used.count, sum_minor=used.sum_minor, amount_minor=amount_minor)
+        within = self.limits.allow(amount_minor, used)
         if verdict is None:
-            return self._safe_default(why, amount_minor, ReasonCode.RULE_FAILED, within=within)
+            outcome = self._safe_default(amount_minor, channel, within=within)
+            return _by_default(outcome, ReasonCode.RULE_FAILED, why)
         if verdict.always is not None:
             return Conclusion(
                 outcome=verdict.always,
@@ -80,7 +79,8 @@ class Judge:
                 outcome=verdict.outcome, source=DecisionSource.RULES, reasons=verdict.reasons, fallback_reason=why
             )
         if not within:
-            return self._safe_default(why, amount_minor, ReasonCode.STAND_IN_LIMIT, within=within)
+            outcome = self._safe_default(amount_minor, channel, within=within)
+            return _by_default(outcome, ReasonCode.STAND_IN_LIMIT, why)
         return Conclusion(
             outcome=Outcome.APPROVE,
             source=DecisionSource.RULES if verdict.hits else DecisionSource.STAND_IN,
@@ -88,11 +88,15 @@ class Judge:
             fallback_reason=why,
         )
 
-    def _safe_default(self, why: FallbackReason, amount_minor: int, because: ReasonCode, *, within: bool) -> Conclusion:
-        outcome = self.safe_default.outcome_for(amount_minor)
-        return Conclusion(
-            outcome=Outcome.REVIEW if outcome is Outcome.APPROVE and not within else outcome,
-            source=DecisionSource.SAFE_DEFAULT,
-            reasons=(because, ReasonCode.SAFE_DEFAULT),
-            fallback_reason=why,
-        )
+    def _safe_default(self, amount_minor: int, channel: Channel | None, *, within: bool) -> Outcome:
+        outcome = self.safe_default.outcome_for(amount_minor, channel)
+        return Outcome.REVIEW if outcome is Outcome.APPROVE and not within else outcome
+
+
+def _by_default(outcome: Outcome, because: ReasonCode, why: FallbackReason) -> Conclusion:
+    return Conclusion(
+        outcome=outcome,
+        source=DecisionSource.SAFE_DEFAULT,
+        reasons=(because, ReasonCode.SAFE_DEFAULT),
+        fallback_reason=why,
+    )

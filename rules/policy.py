@@ -33,6 +33,16 @@ class CostPolicy:
         """Expected cost of blocking, minor units."""
         return (1.0 - probability) * (self.wrong_block_share * amount_minor + self.wrong_block_minor)
 
+    def cost_of(self, outcome: Outcome, probability: float, amount_minor: int) -> float:
+        """Expected cost of an outcome, minor units."""
+        match outcome:
+            case Outcome.APPROVE:
+                return self.approve_cost(probability, amount_minor)
+            case Outcome.BLOCK:
+                return self.block_cost(probability, amount_minor)
+            case Outcome.REVIEW:
+                return self.review_minor
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:

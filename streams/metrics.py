@@ -3,6 +3,7 @@
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 from prometheus_client.core import HistogramMetricFamily
@@ -10,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from rules.breaker import BreakerState, BreakerTransition
 from rules.mode import Mode, ModeChange
+from rules.revision import Revision
 from streams.deciding.batch import Decided
 
 AGE_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
@@ -57,6 +59,9 @@ class WorkerMetrics:
         )
         self._duplicates = Counter("holdfast_duplicates", "Records recognised as decided before.", registry=registry)
         self._missed = Counter("holdfast_deadline_missed", "Decisions later than their deadline.", registry=registry)
+        self._blocks_limited = Counter(
+            "holdfast_blocks_limited", "Blocks that became reviews, because too many were.", registry=registry
+        )
         self._ages = BatchHistogram(
             "holdfast_decision_age_seconds",
             "From the broker's timestamp of a transaction to its decision.",
@@ -99,6 +104,7 @@ class WorkerMetrics:
             self._dead_letters.labels(malformed).inc(count)
         self._duplicates.inc(batch.duplicates)
         self._missed.inc(batch.deadlines_missed)
+        self._blocks_limited.inc(batch.blocks_limited)
         self._ages.observe(batch.ages)
 
     def lane(self, partition: int, *, lag: int, cards: int) -> None:
@@ -171,6 +177,86 @@ class LearnerMetrics:
     def published(self) -> None:
         """A snapshot is out."""
         self._snapshots.inc()
+
+
+class ReconcilerMetrics:
+    """What the reconciler counts; `waits` tells, whenever it is asked, for how many seconds a decision has waited."""
+
+    def __init__(self, waits: Callable[[], float]) -> None:
+        self.registry = registry = CollectorRegistry()
+        labels = ("fallback_reason", "decided_outcome", "agreement", "outcome")
+        self._revisions = Counter("holdfast_revisions", "Decisions scored again.", labels, registry=registry)
+        self._amounts = Counter(
+            "holdfast_revised_amount_minor",
+            "Their amounts in minor units, currencies added up as they are.",
+            labels,
+            registry=registry,
+        )
+        self._refused = Counter(
+            "holdfast_unreadable_decisions", "Records of the decision topics that are no decisions.", registry=registry
+        )
+        self._waits = Gauge(
+            "holdfast_unreconciled_seconds",
+            "How long the earliest decision made without the model waits to be scored again.",
+            registry=registry,
+        )
+        self._waits.set_function(waits)
+
+    def revised(self, revisions: Iterable[Revision]) -> None:
+        """Count what was published."""
+        for each in revisions:
+            labels = (each.fallback_reason, each.decided_outcome, each.agreement, each.outcome or "")
+            self._revisions.labels(*labels).inc()
+            self._amounts.labels(*labels).inc(each.amount_minor)
+
+    def refused(self) -> None:
+        """A record could not be read."""
+        self._refused.inc()
+
+
+class WatcherMetrics:
+    """Who lives, as the watcher hears it."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._silent = Gauge(
+            "holdfast_process_silent", "1 for a process that has gone silent.", ("process",), registry=registry
+        )
+
+    def seen(self, process: str, *, silent: bool) -> None:
+        """A process is known."""
+        self._silent.labels(process).set(silent)
+
+    def forgotten(self, process: str) -> None:
+        """It ended as it should."""
+        with suppress(KeyError):
+            self._silent.remove(process)
+
+
+class ForwardMetrics:
+    """What became of alerts that were to go elsewhere."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._forwarded = Counter("holdfast_alerts_forwarded", "Alerts taken.", ("place",), registry=registry)
+        self._refused = Counter(
+            "holdfast_alerts_refused", "Alerts refused for good, and passed over.", ("place",), registry=registry
+        )
+        self._failed = Counter(
+            "holdfast_forward_failures", "Tries after which an alert is tried again.", ("place",), registry=registry
+        )
+
+    def forwarded(self, place: str) -> None:
+        """An alert was taken."""
+        self._forwarded.labels(place).inc()
+
+    def refused(self, place: str) -> None:
+        """An alert was refused for good."""
+        self._refused.labels(place).inc()
+
+    def failed(self, place: str) -> None:
+        """There was no answer, or one that means later."""
+        self._failed.labels(place).inc()
 
 
 class AuditMetrics:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from rules.block_limit import BlockLimitPolicy
 from rules.breaker import BreakerPolicy
 from rules.incidents import IncidentPolicy
 from rules.mode import ModePolicy
@@ -100,6 +101,7 @@ class ScorerSettings:
 
     budget_ms: Milliseconds = 25  # for a batch
     slow_after_share: Annotated[float, Meta(gt=0, le=1)] = 0.8  # of the budget; an answer after it is slow, and is used
+    memory_mb: Annotated[int, Meta(ge=256)] = 1024  # a scorer that wants more ends, and is replaced
     hung_after_ms: Milliseconds = 1000  # no answer for so long: killed and replaced
     start_timeout_seconds: Seconds = 20.0
     restart_backoff_seconds: Seconds = 0.2  # doubled up to ten times this
@@ -130,6 +132,31 @@ class AuditSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WatchSettings:
+    """How often processes say that they live, and when one is silent. Raises ValueError for a silence of one beat."""
+
+    heartbeat_seconds: Seconds = 2.0
+    silent_after_seconds: Seconds = 7.0  # beyond the session of a worker: its partitions have gone to others by then
+
+    def __post_init__(self) -> None:
+        if self.silent_after_seconds < 2 * self.heartbeat_seconds:
+            raise ValueError("silent_after_seconds must be at least two heartbeats, or each late one is a silence")
+
+
+Url = Annotated[str, Meta(pattern=r"\A(https?://\S+)?\Z")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardSettings:
+    """Where `holdfast forward` sends alerts; empty: not there."""
+
+    webhook_url: Url = ""
+    webhook_secret: str = field(default="", repr=False)  # of Standard Webhooks; empty: nothing is signed
+    alertmanager_url: Url = ""  # the address of Alertmanager, without the path of its API
+    timeout_seconds: Seconds = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsSettings:
     """The Prometheus endpoint of each process; port 0 takes a free one and logs it."""
 
@@ -137,6 +164,9 @@ class MetricsSettings:
     worker_port: Annotated[int, Meta(ge=-1, le=65535)] = 0  # -1: none
     learner_port: Annotated[int, Meta(ge=-1, le=65535)] = 0
     audit_port: Annotated[int, Meta(ge=-1, le=65535)] = 0
+    reconciler_port: Annotated[int, Meta(ge=-1, le=65535)] = 0
+    watcher_port: Annotated[int, Meta(ge=-1, le=65535)] = 0
+    forward_port: Annotated[int, Meta(ge=-1, le=65535)] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,9 +185,12 @@ class Settings:
     policy: CostPolicy = field(default_factory=CostPolicy)
     stand_in: StandInLimits = field(default_factory=StandInLimits)
     safe_default: SafeDefaultPolicy = field(default_factory=SafeDefaultPolicy)
+    block_limit: BlockLimitPolicy = field(default_factory=BlockLimitPolicy)
     incidents: IncidentPolicy = field(default_factory=IncidentPolicy)
     learner: LearnerSettings = field(default_factory=LearnerSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
+    watch: WatchSettings = field(default_factory=WatchSettings)
+    forward: ForwardSettings = field(default_factory=ForwardSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
 
     @property
@@ -167,9 +200,10 @@ class Settings:
 
     @property
     def version(self) -> str:
-        """A short digest of everything here but the broker's secrets; stands on each decision."""
+        """A short digest of everything here but secrets; stands on each decision."""
         plain = asdict(self)
         plain["broker"].pop("sasl_password")
+        plain["forward"].pop("webhook_secret")
         return hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()[:12]
 
 

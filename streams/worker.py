@@ -6,6 +6,7 @@ import random
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -18,6 +19,7 @@ from rules.breaker import Breaker
 from rules.moment import Moment
 from rules.ruleset import parse_ruleset
 from streams.alerting.announcer import Announcer
+from streams.alerting.heart import Heart
 from streams.broker.broken_connections import mend_writes
 from streams.broker.topic_admin import TopicsWrong, require_topics
 from streams.broker.topics import Topic, name_of
@@ -36,6 +38,8 @@ from streams.logs import configure_logs
 from streams.metrics import WorkerMetrics, expose
 from streams.ready_signal import tell_ready
 from streams.settings import Settings, load_settings
+from streams.wire.heartbeat import Heartbeat
+from streams.wire.scorer_fault import ScorerFault
 
 log = structlog.get_logger()
 
@@ -73,6 +77,7 @@ class Worker(faust.Service):
             on_ruleset=self._watch.ruleset,
             on_order=lambda order: self._scoring.obey(order, datetime.now(UTC)),
         )
+        self._heart = Heart(settings, instance, saying=self._say)
         self._broadcast = Follower(settings=settings.broker, takes=self._takes())
         decider = Decider(
             settings,
@@ -103,6 +108,7 @@ class Worker(faust.Service):
     async def on_stop(self) -> None:
         """Finish what is in hand."""
         await self._lanes.stop()
+        await self._heart.stop()
         await self._broadcast.stop()
         await self._scoring.stop()
         await self._link.stop()
@@ -119,7 +125,7 @@ class Worker(faust.Service):
         )
         await self._broadcast.start(TopicPartition(name_of(topic, self._settings.topics), 0) for topic in BROADCAST)
         self._scoring.start()
-        await self._lanes.start()
+        await asyncio.gather(self._heart.start(), self._lanes.start())
 
     def _takes(self) -> dict[str, Any]:
         takes = (
@@ -134,10 +140,20 @@ class Worker(faust.Service):
         self._scoring.snapshot_published(created_at)
         self._link.load(snapshot)
 
-    def _take_fault(self, fault: bytes) -> None:
+    def _take_fault(self, fault: ScorerFault) -> None:
         if self._settings.sandbox:
-            log.warning("fault_injected", fault=fault.decode())
+            log.warning("fault_injected", kind=fault.kind, delay_ms=fault.delay_ms, lasting=fault.lasting)
             self._link.inject(fault)
+
+    def _say(self, heartbeat: Heartbeat) -> Heartbeat:
+        return replace(
+            heartbeat,
+            mode=self._health.mode,
+            mode_reason=self._health.reason,
+            mode_since=self._health.since,
+            lanes=len(list(self._lanes.states())),
+            model_version=self._link.model_version,
+        )
 
     def _assigned(self, lanes: int) -> None:
         self._metrics.assigned(lanes)

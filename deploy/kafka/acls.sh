@@ -4,7 +4,7 @@
 # Prints the commands; with KAFKA_ACLS it runs them, and running them again changes nothing:
 #     KAFKA_ACLS="kafka-acls.sh --bootstrap-server kafka:9093 --command-config admin.properties" deploy/kafka/acls.sh
 #
-# Principals are holdfast-{admin,worker,learner,auditor,producer,consumer,operator}. The names of topics, groups and
+# Principals are holdfast-{admin,worker,learner,reconciler,watcher,forwarder,auditor,producer,consumer,operator}. The names of topics, groups and
 # transactional ids follow HOLDFAST_APP, HOLDFAST_TOPICS_PREFIX and HOLDFAST_TOPICS_PARTITIONS, as in the settings.
 set -eu
 
@@ -17,7 +17,7 @@ inputs="transactions labels"
 decisions="decisions.approve decisions.block decisions.review"
 broadcast="models merchant-risk rules control"
 results="$decisions decisions.revised transactions.DLT alerts"
-everything="$inputs $results $broadcast card-feedback profiles learner-state dlt-replays"
+everything="$inputs $results $broadcast card-feedback profiles learner-state reconciler-state heartbeats dlt-replays"
 
 # allow PRINCIPAL "OPERATIONS" "topics": an operation on a topic brings the right to describe it.
 allow() {
@@ -45,20 +45,33 @@ options() {
 
 # `holdfast topics create` makes the topics; who works with them first checks that they are as they must be.
 allow admin Create "$everything"
-for checking in admin worker learner auditor operator; do
+for checking in admin worker learner reconciler watcher forwarder auditor operator; do
     allow "$checking" "Describe DescribeConfigs" "$everything"
 done
 
 # Workers: one group, for the lanes.
 allow worker Read "transactions card-feedback profiles alerts $broadcast"
-allow worker Write "$decisions transactions.DLT profiles alerts"
+allow worker Write "$decisions transactions.DLT profiles alerts heartbeats"
 allow_group worker literal "$app-${prefix}lanes"
 allow_transactions worker "$(seq -s ' ' 0 $((partitions - 1)))"
 
 # The learner reads without a group; its one transactional id fences a second learner.
 allow learner Read "$decisions labels models merchant-risk card-feedback learner-state"
-allow learner Write "models merchant-risk card-feedback learner-state transactions.DLT"
+allow learner Write "models merchant-risk card-feedback learner-state transactions.DLT heartbeats"
 allow_transactions learner learner
+
+# The reconciler reads without a group; its one transactional id fences a second one.
+allow reconciler Read "$decisions alerts models control reconciler-state"
+allow reconciler Write "decisions.revised alerts reconciler-state heartbeats"
+allow_transactions reconciler reconciler
+
+# The watcher hears all others, and itself.
+allow watcher Read "heartbeats alerts"
+allow watcher Write "heartbeats alerts"
+
+# The forwarder: a group for each place that it sends alerts to.
+allow forwarder Read alerts
+allow_group forwarder prefixed "$app-${prefix}forward-"
 
 # The auditor and `holdfast audit` read without a group, and ask how far the lanes' has come.
 allow auditor Read "transactions $decisions transactions.DLT"
@@ -73,7 +86,7 @@ allow_group consumer prefixed "$app-${prefix}consumer-"
 
 # `holdfast watch`, `audit` and `rules`
 allow operator Read "$everything"
-allow operator Write "rules control"
+allow operator Write "rules control heartbeats" # heartbeats: to forget who is not to come back
 
 # `holdfast dlt`: its one transactional id fences a second replay. Kafka asks for Delete to delete records, and whoever
 # has it may delete the topic as well: leave the last line out if nobody is to purge.

@@ -27,6 +27,11 @@ def partitions_of(settings: Settings, topics: Iterable[Topic]) -> list["TopicPar
     ]
 
 
+def place(partition: "TopicPartition") -> str:
+    """A partition's name in what is kept of where a process stood."""
+    return f"{partition.topic}:{partition.partition}"
+
+
 async def places_at(consumer: "AIOKafkaConsumer", partitions: list["TopicPartition"], since: float | None) -> Offsets:
     """The first offset of each partition from `since` on, in seconds since the epoch; None: from the beginning."""
     if since is None:

@@ -25,10 +25,12 @@ class Topic(StrEnum):
     PROFILES = "profiles"
     MERCHANT_RISK = "merchant-risk"
     LEARNER_STATE = "learner-state"
+    RECONCILER_STATE = "reconciler-state"
     MODELS = "models"
     RULES = "rules"
     CONTROL = "control"
     ALERTS = "alerts"
+    HEARTBEATS = "heartbeats"
 
 
 DECISIONS: dict[Outcome, Topic] = {outcome: Topic(f"decisions.{outcome}") for outcome in Outcome}
@@ -122,6 +124,13 @@ CATALOGUE: tuple[TopicSpec, ...] = (
         compacted=True,
     ),
     TopicSpec(
+        topic=Topic.RECONCILER_STATE,
+        key="next",
+        description="Up to where decisions made without the model were scored again; in one Kafka transaction with it.",
+        per_card=False,
+        compacted=True,
+    ),
+    TopicSpec(
         topic=Topic.MODELS,
         key="champion, or candidate before there is one",
         description="The latest model snapshot, as data.",
@@ -149,6 +158,13 @@ CATALOGUE: tuple[TopicSpec, ...] = (
         description="Incidents as CloudEvents 1.0, structured JSON.",
         per_card=False,
         retention_ms=30 * DAY_MS,
+    ),
+    TopicSpec(
+        topic=Topic.HEARTBEATS,
+        key="instance",
+        description="That a process lives, and a worker's mode; a tombstone is a clean end.",
+        per_card=False,
+        compacted=True,
     ),
 )
 

@@ -38,4 +38,5 @@ class Decided:
     malformed: Counter[DeadLetterReason] = field(default_factory=Counter)
     ages: list[float] = field(default_factory=list)  # seconds from the broker's timestamp to the decision
     deadlines_missed: int = 0
+    blocks_limited: int = 0  # that became reviews, because too large a share would be blocked
     rules_failed: int = 0  # payments whose rules could not be evaluated

@@ -17,11 +17,13 @@ from models.fingerprint import id_hash
 from models.profile import Profile
 from models.score import Contribution
 from models.transaction import SCHEMA_VERSION, Transaction
+from rules.block_limit import BlockLimit
 from rules.breaker import BreakerState
 from rules.decision import Decision, FallbackReason, InputPosition, Outcome
-from rules.judgement import Conclusion, Judge, StandInUse
+from rules.judgement import Conclusion, Judge
 from rules.ruleset import RuleSet, Verdict
 from rules.sandbox import FORCED_FALLBACKS, TEST_TOKEN_PREFIX, forced_conclusion
+from rules.stand_in import StandInUse
 from streams.deciding.batch import Decided, FallbackTally, Outgoing
 from streams.deciding.knowledge import Knowledge
 from streams.deciding.lane_state import LaneState
@@ -44,6 +46,7 @@ class _Pending:
     transaction: Transaction
     profile: Profile
     at: float
+    hashed: int  # of its id, as the profile has it
     features: list[float]
     verdict: Verdict | None  # None where the rules could not be evaluated
     ruleset_version: str  # of the set that gave the verdict: another may come while the model scores
@@ -70,6 +73,7 @@ class Decider:
         self._scoring = scoring
         self._withheld = withheld
         self._judge = Judge(costs=settings.policy, limits=settings.stand_in, safe_default=settings.safe_default)
+        self._block_limit = BlockLimit(settings.block_limit)
         self._too_old_after = (settings.deadline.deadline_ms - settings.deadline.reserve_ms) / 1000
         self._deadline = settings.deadline.deadline_ms / 1000
         self._clock = clock
@@ -154,6 +158,7 @@ class Decider:
             transaction=transaction,
             profile=profile,
             at=at,
+            hashed=hashed,
             features=row,
             verdict=verdict,
             ruleset_version=ruleset.ruleset_version,
@@ -187,9 +192,12 @@ class Decider:
     ) -> None:
         probability = float(scored.answer.probabilities[each.row]) if scored is not None and each.row >= 0 else None
         conclusion = self._conclusion(each, probability, why_not)
+        if each.verdict is None or each.verdict.always is None:
+            concluded, conclusion = conclusion, self._block_limit.admit(conclusion, self._monotonic())
+            decided.blocks_limited += conclusion is not concluded
         approved = conclusion.outcome is Outcome.APPROVE
         if approved and conclusion.fallback_reason is not None:
-            each.profile.note_stand_in(each.at, each.transaction.amount_minor)
+            each.profile.note_stand_in(each.at, each.transaction.amount_minor, each.hashed)
         self._tally(each, conclusion, now - each.record.timestamp / 1000, decided)
         decision = self._decision(each, conclusion, probability, scored, now)
         decided.decisions[conclusion.outcome].append(Outgoing(each.record.key, write_decision(decision), []))
@@ -201,8 +209,10 @@ class Decider:
         if probability is not None and each.verdict is not None:
             return self._judge.with_score(probability, amount, each.verdict)
         count, sum_minor = each.profile.stand_in_today(each.at)
-        used = StandInUse(count=count, sum_minor=sum_minor)
-        return self._judge.without_score(why_not or FallbackReason.RULES_FAILED, amount, each.verdict, used)
+        recent, known_seconds = each.profile.stand_in_around(each.at)
+        used = StandInUse(count=count, sum_minor=sum_minor, recent=recent, known_seconds=known_seconds)
+        why = why_not or FallbackReason.RULES_FAILED
+        return self._judge.without_score(why, amount, each.verdict, used, each.transaction.channel)
 
     def _tally(self, each: _Pending, conclusion: Conclusion, age: float, decided: Decided) -> None:
         decided.tallies[conclusion.outcome, conclusion.source] += 1
@@ -239,6 +249,7 @@ class Decider:
             contributions=_contributions(scored, each.row) if by_model and scored is not None else (),
             rule_hits=verdict.hits if verdict is not None else (),
             rule_outcome=verdict.outcome if verdict is not None else Outcome.REVIEW,
+            rule_always=verdict.always if verdict is not None else None,
             expected_cost_minor=conclusion.expected_cost_minor,
             model_version=scored.model_version if by_model and scored is not None else None,
             ruleset_version=each.ruleset_version,

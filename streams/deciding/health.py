@@ -1,11 +1,12 @@
 """What is seen of a worker, gathered from batch to batch, and the mode that follows from it twice a second."""
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
 import structlog
 
 from rules.decision import FallbackReason
-from rules.mode import Limits, Mode, ModeChange, ModeMachine, Vitals
+from rules.mode import Limits, Mode, ModeChange, ModeMachine, ModeReason, Vitals
 from streams.deciding.batch import Decided
 from streams.deciding.lane_state import LaneState
 from streams.deciding.scorer_link import ScorerLink
@@ -36,6 +37,7 @@ class Health:
         self._clock = clock
         self._monotonic = monotonic
         self._machine = ModeMachine(settings.mode, _limits(settings), now=monotonic())
+        self._since = clock()
         self._ages: list[float] = []
         self._payments = self._rules_failed = 0
 
@@ -43,6 +45,16 @@ class Health:
     def mode(self) -> Mode:
         """How far the model is trusted now."""
         return self._machine.mode
+
+    @property
+    def reason(self) -> ModeReason:
+        """Why it is so."""
+        return self._machine.reason
+
+    @property
+    def since(self) -> datetime:
+        """Since when the mode is what it is."""
+        return datetime.fromtimestamp(self._since, UTC)
 
     @property
     def withheld(self) -> FallbackReason | None:
@@ -60,6 +72,7 @@ class Health:
         change = self._machine.look(self._vitals(), self._monotonic())
         self._ages, self._payments, self._rules_failed = [], 0, 0
         if change is not None:
+            self._since = self._clock()
             log.warning(
                 "mode_changed",
                 before=change.before,

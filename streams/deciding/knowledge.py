@@ -11,9 +11,10 @@ from models.merchant_history import MerchantHistory
 from rules.ruleset import RuleSet, parse_ruleset
 from rules.ruleset_reading import RuleSetError
 from streams.wire.codec import MalformedRecord
-from streams.wire.control import MODE, ModeOrder, read_order
+from streams.wire.control import FAULT, MODE, ModeOrder, read_fault, read_order
 from streams.wire.feedback import note_card_fraud, note_history
-from streams.wire.snapshot_record import CHAMPION, SnapshotUnreadable, read_snapshot
+from streams.wire.scorer_fault import ScorerFault
+from streams.wire.snapshot_record import champion_of
 
 log = structlog.get_logger()
 
@@ -28,7 +29,7 @@ class Knowledge:
         ruleset: RuleSet,
         *,
         on_snapshot: Callable[[bytes, datetime], None],
-        on_fault: Callable[[bytes], None],
+        on_fault: Callable[[ScorerFault], None],
         on_ruleset: Callable[[str | None], None],
         on_order: Callable[[ModeOrder], None],
     ) -> None:
@@ -42,14 +43,8 @@ class Knowledge:
 
     def take_model(self, key: bytes, value: bytes | None) -> None:
         """A snapshot; only the champion's matters here."""
-        if key != CHAMPION or value is None:
-            return
-        try:
-            record = read_snapshot(value)
-        except SnapshotUnreadable as error:
-            log.error("snapshot_unreadable", error=str(error))
-            return
-        self._on_snapshot(orjson.dumps(record.snapshot), record.created_at)
+        if (champion := champion_of(key, value)) is not None:
+            self._on_snapshot(orjson.dumps(champion.snapshot), champion.created_at)
 
     def take_merchant(self, key: bytes, value: bytes | None) -> None:
         """Label history of an acceptor, or its end."""
@@ -78,8 +73,7 @@ class Knowledge:
         try:
             if key == MODE:
                 self._on_order(read_order(value))
-            elif key == b"fault":
-                fault = orjson.loads(value) if value else {}
-                self._on_fault(orjson.dumps({"delay_ms": float(fault.get("delay_ms", 0))}))
-        except (MalformedRecord, ValueError, AttributeError, TypeError) as error:
+            elif key == FAULT:
+                self._on_fault(read_fault(value))
+        except MalformedRecord as error:
             log.error("control_unreadable", key=key.decode(errors="replace"), error=repr(error))

@@ -3,16 +3,19 @@
 import asyncio
 import contextlib
 import itertools
+import json
 import socket
 import sys
 import time
 from asyncio.subprocess import Process
 from typing import NamedTuple, Self
+from zlib import crc32
 
 import structlog
 
 from rules.decision import FallbackReason
 from streams.deciding.scorer_frames import Answer, Frame, FrameBuffer, Kind, MalformedFrame, frame, read_answer
+from streams.wire.scorer_fault import ScorerFault
 
 log = structlog.get_logger()
 
@@ -54,8 +57,8 @@ class ScorerChild(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     @classmethod
-    async def spawn(cls) -> Self:
-        """Start a process. Raises OSError where the machine has no room for one."""
+    async def spawn(cls, memory_mb: int) -> Self:
+        """Start a process that may take so much memory. Raises OSError where the machine has no room for one."""
         child = cls()
         ours, theirs = socket.socketpair()
         try:
@@ -65,6 +68,7 @@ class ScorerChild(asyncio.Protocol):
                     "-m",
                     "streams.deciding.scorer_process",
                     str(theirs.fileno()),
+                    str(memory_mb),
                     pass_fds=(theirs.fileno(),),
                 )
         except BaseException:
@@ -95,9 +99,9 @@ class ScorerChild(asyncio.Protocol):
             raise SnapshotRefused(heard.payload.decode(errors="replace"))
         self.model_version = heard.payload.decode(errors="replace")
 
-    def misbehave(self, fault: bytes) -> None:
-        """Tell it to (JSON: `delay_ms`); drills only."""
-        self._send(Kind.FAULT, fault)
+    def misbehave(self, fault: ScorerFault) -> None:
+        """Tell it to; drills only."""
+        self._send(Kind.FAULT, json.dumps({"kind": fault.kind, "delay_ms": fault.delay_ms}).encode())
 
     async def score(self, matrix: bytes, rows: int, budget_seconds: float) -> Scored:
         """Score `rows` rows of float64 features within the budget, or raise NotScored."""
@@ -105,9 +109,12 @@ class ScorerChild(asyncio.Protocol):
         if heard.kind is not Kind.SCORES:
             raise NotScored(FallbackReason.APPLICATION_ERROR, heard.payload.decode(errors="replace"))
         try:
-            return Scored(read_answer(heard), self.model_version or "")
+            answer = read_answer(heard)
         except MalformedFrame as error:
             raise NotScored(FallbackReason.MODEL_INVALID_OUTPUT, str(error)) from error
+        if answer.question != crc32(matrix):
+            raise NotScored(FallbackReason.MODEL_INVALID_OUTPUT, "an answer to another question")
+        return Scored(answer, self.model_version or "")
 
     def kill(self) -> None:
         """End the process at once: it hangs, or what it says cannot be trusted."""

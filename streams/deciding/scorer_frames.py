@@ -2,10 +2,11 @@
 
 header   kind u8 · request id u64 · rows u32 · payload length u32   (little-endian)
 SCORE    rows x features float64                        worker -> scorer
-SCORES   rows float64 probabilities, then rows x TOP u16 feature numbers, then rows x TOP float32 log-odds
+SCORES   CRC-32 of the matrix asked about u32, rows float64 probabilities, then rows x TOP u16 feature numbers, then
+         rows x TOP float32 log-odds
 LOAD     a snapshot as JSON                             worker -> scorer
 LOADED / REFUSED / FAILED   text                        scorer -> worker
-FAULT    {"delay_ms": n} as JSON, obeyed in a sandbox only
+FAULT    a streams.wire.scorer_fault.ScorerFault as JSON; sent in a sandbox only
 """
 
 import struct
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HEADER = struct.Struct("<BQII")
+QUESTION = struct.Struct("<I")
 TOP = 3  # contributions told for each row
 LARGEST_PAYLOAD = 64 * 1024 * 1024
 
@@ -48,8 +50,9 @@ class MalformedFrame(Exception):
 
 
 class Answer(NamedTuple):
-    """Probabilities (rows,), and for each row the TOP feature numbers and what they added to the log-odds."""
+    """To which question; probabilities (rows,); for each row TOP feature numbers and their parts of the log-odds."""
 
+    question: int  # CRC-32 of the matrix: an answer to another one has nothing else to tell it by
     probabilities: NDArray[np.float64]
     features: NDArray[np.uint16]
     log_odds: NDArray[np.float32]
@@ -65,6 +68,7 @@ def write_answer(request: int, answer: Answer) -> bytes:
     rows = len(answer.probabilities)
     payload = b"".join(
         (
+            QUESTION.pack(answer.question),
             answer.probabilities.tobytes(),
             answer.features.tobytes(),
             answer.log_odds.tobytes(),
@@ -76,12 +80,14 @@ def write_answer(request: int, answer: Answer) -> bytes:
 def read_answer(answer: Frame) -> Answer:
     """The arrays of a SCORES frame; MalformedFrame where the lengths do not fit."""
     rows = answer.rows
-    if len(answer.payload) != rows * (8 + TOP * (2 + 4)):
+    if len(answer.payload) != QUESTION.size + rows * (8 + TOP * (2 + 4)):
         raise MalformedFrame(f"an answer of {rows} rows has {len(answer.payload)} bytes")
-    probabilities = np.frombuffer(answer.payload, "<f8", rows)
-    features = np.frombuffer(answer.payload, "<u2", rows * TOP, offset=rows * 8).reshape(rows, TOP)
-    log_odds = np.frombuffer(answer.payload, "<f4", rows * TOP, offset=rows * (8 + 2 * TOP)).reshape(rows, TOP)
-    return Answer(probabilities, features, log_odds)
+    (question,) = QUESTION.unpack_from(answer.payload)
+    columns = memoryview(answer.payload)[QUESTION.size :]
+    probabilities = np.frombuffer(columns, "<f8", rows)
+    features = np.frombuffer(columns, "<u2", rows * TOP, offset=rows * 8).reshape(rows, TOP)
+    log_odds = np.frombuffer(columns, "<f4", rows * TOP, offset=rows * (8 + 2 * TOP)).reshape(rows, TOP)
+    return Answer(question, probabilities, features, log_odds)
 
 
 class FrameBuffer:

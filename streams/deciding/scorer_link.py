@@ -9,6 +9,7 @@ import structlog
 from rules.decision import FallbackReason
 from streams.deciding.scorer_child import NotScored, Scored, ScorerChild, SnapshotRefused
 from streams.settings import ScorerSettings
+from streams.wire.scorer_fault import FaultKind, ScorerFault
 
 log = structlog.get_logger()
 
@@ -28,7 +29,7 @@ class ScorerLink:
         self._child: ScorerChild | None = None  # the one that is asked
         self._latest: bytes | None = None
         self._proven: bytes | None = None  # the latest snapshot that a scorer took
-        self._fault: bytes | None = None
+        self._fault: ScorerFault | None = None  # that lasts
         self._renewal = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.refusal: str | None = None  # why the latest snapshot was refused, if it was
@@ -76,9 +77,9 @@ class ScorerLink:
         self._latest = snapshot
         self._renewal.set()
 
-    def inject(self, fault: bytes) -> None:
-        """Make the scorer misbehave (JSON: `delay_ms`); drills only."""
-        self._fault = fault
+    def inject(self, fault: ScorerFault) -> None:
+        """Make the scorer misbehave, and those after it if the fault lasts; drills only."""
+        self._fault = fault if fault.lasting and fault.kind is not FaultKind.NONE else None
         if self._child is not None:
             self._child.misbehave(fault)
 
@@ -162,7 +163,7 @@ class ScorerLink:
 
     async def _raised(self, snapshot: bytes | None) -> ScorerChild:
         """A new process with this snapshot. Raises OSError, SnapshotRefused or NotScored, and then there is none."""
-        child = await ScorerChild.spawn()
+        child = await ScorerChild.spawn(self._settings.memory_mb)
         try:
             if snapshot is not None:
                 await child.load(snapshot, self._settings.start_timeout_seconds)

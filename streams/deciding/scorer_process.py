@@ -6,10 +6,12 @@ Run by the worker as `python -m streams.deciding.scorer_process <fd>`; it ends w
 import contextlib
 import ctypes
 import json
+import resource
 import signal
 import socket
 import sys
-import time
+from collections.abc import Iterator
+from zlib import crc32
 
 import numpy as np
 
@@ -17,7 +19,9 @@ from models.features import FEATURES
 from models.linear import LinearScorer
 from models.snapshot import SnapshotInvalid, from_plain, verify
 from streams.broker.leash import PR_SET_PDEATHSIG
+from streams.deciding.misbehaving import Misbehaviour
 from streams.deciding.scorer_frames import Answer, Frame, FrameBuffer, Kind, frame, write_answer
+from streams.wire.scorer_fault import FaultKind, ScorerFault
 
 
 class Scorer:
@@ -25,20 +29,23 @@ class Scorer:
 
     def __init__(self) -> None:
         self._model: LinearScorer | None = None
-        self._delay_seconds = 0.0
+        self._misbehaviour = Misbehaviour()
 
     def answer(self, asked: Frame) -> bytes:
-        """The answering frame; an error becomes a FAILED frame, never an exception."""
+        """The answering frame; an error becomes a FAILED frame. Raises nothing but MemoryError."""
         try:
             if asked.kind is Kind.SCORE:
                 return self._score(asked)
             if asked.kind is Kind.LOAD:
                 return self._load(asked)
             if asked.kind is Kind.FAULT:
-                self._delay_seconds = json.loads(asked.payload)["delay_ms"] / 1000
+                told = json.loads(asked.payload)
+                self._misbehaviour.told(ScorerFault(kind=FaultKind(told["kind"]), delay_ms=told["delay_ms"]))
                 return frame(Kind.LOADED, asked.request, b"")
         except SnapshotInvalid as error:
             return frame(Kind.REFUSED, asked.request, str(error).encode())
+        except MemoryError:
+            raise  # what it holds by now is of no use to anybody: the next process begins anew
         except Exception as error:  # noqa: BLE001 - whatever a model raises, the worker must hear of it
             return frame(Kind.FAILED, asked.request, f"{type(error).__name__}: {error}".encode()[:500])
         return frame(Kind.FAILED, asked.request, f"unexpected {asked.kind.name}".encode())
@@ -52,12 +59,20 @@ class Scorer:
     def _score(self, asked: Frame) -> bytes:
         if self._model is None:
             return frame(Kind.FAILED, asked.request, b"no snapshot")
-        if self._delay_seconds:
-            time.sleep(self._delay_seconds)
+        self._misbehaviour.before_scoring()
         matrix = np.frombuffer(asked.payload, "<f8").reshape(asked.rows, len(FEATURES))
         scores = self._model.score(matrix)
-        answer = Answer(scores.probabilities, scores.features.astype("<u2"), scores.log_odds.astype("<f4"))
-        return write_answer(asked.request, answer)
+        question, features, log_odds = (
+            crc32(asked.payload),
+            scores.features.astype("<u2"),
+            scores.log_odds.astype("<f4"),
+        )
+        answer = Answer(question, scores.probabilities, features, log_odds)
+        return write_answer(asked.request, self._misbehaviour.spoilt(answer))
+
+    def pieces(self, answer: bytes) -> Iterator[bytes]:
+        """The bytes of an answer as they are to be sent: in one, unless it was told otherwise."""
+        return self._misbehaviour.pieces(answer)
 
 
 def serve(connection: socket.socket) -> None:
@@ -65,7 +80,8 @@ def serve(connection: socket.socket) -> None:
     scorer, buffer = Scorer(), FrameBuffer()
     while data := connection.recv(1 << 20):
         for asked in buffer.feed(data):
-            connection.sendall(scorer.answer(asked))
+            for piece in scorer.pieces(scorer.answer(asked)):
+                connection.sendall(piece)
 
 
 def die_with_the_worker() -> None:
@@ -74,9 +90,17 @@ def die_with_the_worker() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def take_no_more_than(megabytes: int) -> None:
+    """Have the system refuse this process more memory: the worker beside it, and its broker, need theirs."""
+    most = megabytes << 20
+    with contextlib.suppress(ValueError, OSError):  # a lower limit is in force already, or the system knows none
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
 def main() -> None:
-    """Serve on the inherited socket whose number is the first argument."""
+    """Serve on the inherited socket whose number is the first argument; the second is how many MB it may take."""
     die_with_the_worker()
+    take_no_more_than(int(sys.argv[2]))
     for interrupt in (signal.SIGINT, signal.SIGTERM):  # the worker decides when it ends, by closing the socket
         signal.signal(interrupt, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as connection, contextlib.suppress(ConnectionError):

@@ -11,7 +11,7 @@ from streams.metrics import WorkerMetrics
 
 # Which part failed, for each reason: reasons of one part are one incident, whichever comes first.
 SCORER, MODEL, LANES, OPERATOR = "scorer", "model", "lanes", "operator"
-INPUT, IDS, RULES, JUDGEMENT = "input", "transaction-ids", "rules", "judgement"
+INPUT, IDS, RULES, JUDGEMENT, BLOCKS = "input", "transaction-ids", "rules", "judgement", "blocks"
 _PARTS = {
     FallbackReason.TRANSACTION_TOO_OLD: LANES,
     FallbackReason.CONSUMER_LAG: LANES,
@@ -43,6 +43,10 @@ class LaneWatch:
         self._metrics.lane(lane.partition, lag=lane.lag, cards=len(lane.profiles))
         self._report_fallbacks(lane, batch)
         self._report_input(batch)
+        if batch.blocks_limited:
+            self._announcer.failed(BLOCKS, "BLOCK_RATE_HIGH", count=batch.blocks_limited)
+        elif batch.tallies:
+            self._announcer.healthy(BLOCKS)
 
     def tick(self) -> None:
         """Look at the mode; shadow trials prove the scorer well even where no payment comes."""

@@ -3,15 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from aiokafka import TopicPartition
-
-Offsets = dict[str, int]  # "topic:partition" to the next offset, the form that snapshots hold
-
-
-def place(partition: TopicPartition) -> str:
-    """A partition's name in snapshots."""
-    return f"{partition.topic}:{partition.partition}"
-
+Offsets = dict[str, int]  # by a partition's name, the next offset: the form that snapshots hold
 
 MOST_CHECKPOINTS = 1_000  # a snapshot each ten seconds makes 300,000 while an example is kept
 

@@ -13,13 +13,13 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from models.examples import Lesson
 from models.learner import Learner
 from models.online import OnlineModel
+from streams.alerting.heart import Heart
 from streams.broker.broken_connections import mend_writes
 from streams.broker.clients import reader
-from streams.broker.reading import begin_at, partitions_of
+from streams.broker.reading import begin_at, partitions_of, place
 from streams.broker.topics import DECISIONS, Topic
 from streams.crash import give_up
 from streams.learning.memory import recall
-from streams.learning.positions import place
 from streams.learning.publisher import Publisher
 from streams.learning.study import Study
 from streams.logs import configure_logs
@@ -54,6 +54,7 @@ class LearnerProcess:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._metrics = LearnerMetrics()
+        self._heart = Heart(settings, "learner")
         self._publisher = Publisher(settings, clock=lambda: datetime.now(UTC))
         self._stopping = asyncio.Event()
         self._barrier: Barrier | None = None
@@ -68,6 +69,7 @@ class LearnerProcess:
         metrics = self._settings.metrics
         port = expose(self._metrics.registry, metrics.host, metrics.learner_port)
         await self._publisher.start()
+        await self._heart.start()
         await self._open()
         labels = self._study.learner.model.labels
         log.info("learner_ready", metrics_port=port, labels=labels, waiting=self._study.waiting)
@@ -76,7 +78,7 @@ class LearnerProcess:
             while not self._stopping.is_set():
                 await self._round()
         finally:
-            await asyncio.gather(self._decisions.stop(), self._labels.stop())
+            await asyncio.gather(self._decisions.stop(), self._labels.stop(), self._heart.stop())
             with contextlib.suppress(Exception):
                 await self._publisher.stop()
         log.info("learner_stopped")

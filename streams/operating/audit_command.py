@@ -2,15 +2,13 @@
 
 import asyncio
 import json
-import time
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streams.operating.context import settings_of
-from streams.operating.durations import seconds_of
+from streams.operating.durations import seconds_of, since_when
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,9 +40,7 @@ def audit(
     said, and from where the workers stand if that is earlier. It serves /metrics and logs to standard error; exit code
     70 means: start it again.
     """
-    if since is not None and last is not None:
-        raise typer.BadParameter("say either --since or --last")
-    start = time.time() - last if last is not None else _moment(since)
+    start = since_when(since, last)
     if follow:
         if as_json:
             raise typer.BadParameter("--follow has no end to print; see its metrics")
@@ -60,16 +56,6 @@ def audit(
         _print(found)
     if not found.holds:
         raise typer.Exit(FAILED)
-
-
-def _moment(written: str | None) -> float | None:
-    if written is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(written)
-    except ValueError as error:
-        raise typer.BadParameter(f"--since: {written!r} is no ISO 8601 time") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 async def _audited(settings: "Settings", since: float | None, wait_seconds: float) -> "Audit":

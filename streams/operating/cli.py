@@ -50,6 +50,24 @@ COMMANDS = {
         example="HOLDFAST_LEARNER_MATURITY_DAYS=3 holdfast learner",
         panel=RUN,
     ),
+    "reconciler": LazyCommand(
+        place="processes:reconciler",
+        summary="Score again what was decided without the model, once it is back, until SIGTERM.",
+        example="holdfast reconciler",
+        panel=RUN,
+    ),
+    "watcher": LazyCommand(
+        place="processes:watcher",
+        summary="Hear the heartbeats of all processes, and say on `alerts` who has gone silent, until SIGTERM.",
+        example="holdfast watcher",
+        panel=RUN,
+    ),
+    "forward": LazyCommand(
+        place="processes:forward",
+        summary="Send each alert on to Alertmanager or a webhook, as the settings say, until SIGTERM.",
+        example="HOLDFAST_FORWARD_ALERTMANAGER_URL=http://127.0.0.1:9093 holdfast forward",
+        panel=RUN,
+    ),
     "kafka": LazyCommand(
         place="kafka_commands:app",
         summary="A real Apache Kafka on this machine.",
@@ -66,6 +84,18 @@ COMMANDS = {
         place="audit_command:audit",
         summary="Check that every transaction ended exactly once: a decision, a dead letter or a recognised duplicate.",
         example="holdfast audit --last 1h",
+        panel=LOOK,
+    ),
+    "revisions": LazyCommand(
+        place="revisions_command:revisions",
+        summary="Sum up what the model says of decisions made without it, by why that was, with their money.",
+        example="holdfast revisions --last 1h",
+        panel=LOOK,
+    ),
+    "drill": LazyCommand(
+        place="drills.command:drill",
+        summary="Bring failures about, and see that payments are decided, that people hear of it, and how it ends.",
+        example="holdfast drill dead-model slow-model",
         panel=LOOK,
     ),
     "evaluate": LazyCommand(
@@ -126,6 +156,7 @@ _EXPECTED = (
     ("streams.broker.topic_admin", "TopicsWrong"),
     ("streams.supervising.supervisor", "ChildNotReady"),
     ("streams.letters.replay", "ReplayTakenOver"),
+    ("streams.forwarding.process", "NowhereToForward"),
 )
 
 

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import orjson
 import typer
 
 from streams.interruption import INTERRUPTED, cancelled_by_signals
@@ -58,9 +57,9 @@ def demo(
 ) -> None:
     """Show on this machine, in a minute and a half, what happens when the model fails.
 
-    Starts Kafka, two workers, the learner and simulated traffic; lets the learner learn a first model, makes the model
-    slow for a while and well again; then stops everything and reads from the topics what became of each transaction.
-    Exit 0 if every promise held, else 1. Nothing is left running and nothing on disk.
+    Starts Kafka, two workers, learner, reconciler and simulated traffic; lets the learner learn a first model, makes it
+    slow for a while and well again, and has it say what it would have decided; then stops everything and reads from the
+    topics what became of each transaction. Exit 0 if every promise held, else 1. Nothing is left behind.
     """
     from rich.console import Console
 
@@ -95,12 +94,13 @@ async def _run(home: Path, rate: float, script: "Script", seed: int, console: "C
     from streams.operating.installation import Plan, running
     from streams.operating.observer import observe
     from streams.operating.simulating import simulate
+    from streams.reconciling.reading import reconciled
 
     def told(part: str, what: str) -> None:
         console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim]  [bold]{part}[/bold]  {what}", soft_wrap=True)
 
     began, facts, policy = time.monotonic(), Facts(), TrafficPolicy(cards=CARDS)
-    plan = Plan(home=home, environment=_environment(home), workers=2, kafka_heap_mb=HEAP_MB)
+    plan = Plan(home=home, environment=_environment(home), workers=2, reconciled=True, kafka_heap_mb=HEAP_MB)
     with cancelled_by_signals():
         async with running(plan, told) as installation:
             settings = installation.settings
@@ -108,9 +108,12 @@ async def _run(home: Path, rate: float, script: "Script", seed: int, console: "C
                 traffic = simulate(settings, rate=rate, seconds=None, seed=seed, policy=policy)
                 async with _alongside(traffic, show(facts, console)):
                     stuck = await _tell(settings, facts, script)
+                    reconciliation = await reconciled(settings, wait_seconds=DRAIN_SECONDS)
                 audit = await audit_topics(settings, wait_seconds=DRAIN_SECONDS)
                 await _seen_all(facts, audit)
-    return Result(facts=facts, audit=audit, stuck=stuck, seconds=time.monotonic() - began)
+    return Result(
+        facts=facts, audit=audit, reconciliation=reconciliation, stuck=stuck, seconds=time.monotonic() - began
+    )
 
 
 async def _tell(settings: "Settings", facts: "Facts", script: "Script") -> str | None:
@@ -118,13 +121,15 @@ async def _tell(settings: "Settings", facts: "Facts", script: "Script") -> str |
     from streams.broker.clients import sender
     from streams.broker.topics import Topic, name_of
     from streams.operating.demo_story import StoryStuck, tell
+    from streams.wire.control import FAULT, write_fault
+    from streams.wire.scorer_fault import ScorerFault
 
     topic = name_of(Topic.CONTROL, settings.topics)
     async with sender(settings.broker) as control:
 
         async def set_delay(delay_ms: int) -> None:
-            order = {"delay_ms": delay_ms, "who": "holdfast demo", "why": "to show what happens then"}
-            await control.send_and_wait(topic, key=b"fault", value=orjson.dumps(order))
+            fault = ScorerFault(delay_ms=delay_ms, who="holdfast demo", why="to show what happens then")
+            await control.send_and_wait(topic, key=FAULT, value=write_fault(fault))
 
         try:
             await tell(facts, script, set_delay)

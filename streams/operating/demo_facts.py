@@ -27,7 +27,16 @@ class Incident:
     reason: str
     opened_at: datetime
     resolved_at: datetime | None = None
+    settled_at: datetime | None = None
     count: int = 0  # transactions concerned
+
+    def take(self, event: AlertEvent) -> None:
+        """A later word on it."""
+        self.count = event.data.count
+        if event.data.status is AlertStatus.RESOLVED:
+            self.resolved_at = event.time
+        elif event.data.status is AlertStatus.SETTLED:
+            self.settled_at = event.time
 
 
 class Facts:
@@ -103,7 +112,6 @@ class Facts:
                 )
             )
         for incident in reversed(self.incidents):
-            if incident.dedup_key == alert.dedup_key:
-                incident.count = alert.count
-                incident.resolved_at = event.time if alert.status is AlertStatus.RESOLVED else None
+            if incident.dedup_key == alert.dedup_key and incident.opened_at == alert.started_at:
+                incident.take(event)
                 break

@@ -14,8 +14,10 @@ from streams.auditing.audit import Audit
 from streams.operating.demo_facts import Facts, Incident
 from streams.operating.demo_story import AFTER, BEFORE, COLD, DURING
 from streams.operating.pulse import milliseconds
+from streams.operating.revisions_command import table as table_of_revisions
 from streams.operating.showing import OUTCOME_STYLES
 from streams.operating.tally import Chapter
+from streams.reconciling.report import Reconciliation
 
 MODEL_DECIDES = 0.5  # of what arrives before: a busy machine makes some too old to be scored
 RULES_DECIDE = 0.9  # of what arrives in the slow spell
@@ -36,6 +38,7 @@ class Result:
 
     facts: Facts
     audit: Audit
+    reconciliation: Reconciliation
     stuck: str | None  # what the story waited for in vain
     seconds: float
 
@@ -54,7 +57,13 @@ def summary(result: Result) -> Panel:
     """The page that the demo leaves on the screen."""
     good = result.holds
     title = "Holdfast held" if good else "Holdfast did not hold"
-    parts = (_figures(result), _decisions(result.facts), _ages(result.facts), _verdicts(result.checks))
+    parts = (
+        _figures(result),
+        _decisions(result.facts),
+        _ages(result.facts),
+        table_of_revisions(result.reconciliation.sums()),
+        _verdicts(result.checks),
+    )
     return Panel(
         Group(*parts),
         title=title,
@@ -78,6 +87,12 @@ def _checks(result: Result) -> Iterator[Check]:
     yield _share("the model decided while it was well", _by_model(before), MODEL_DECIDES)
     yield _share("rules decided while it was slow", 1.0 - _by_model(during) if during else 0.0, RULES_DECIDE)
     yield _alert(facts)
+    waiting, sums = result.reconciliation.waiting, result.reconciliation.sums().values()
+    yield Check(
+        promise="the model spoke afterwards of what was decided without it",
+        holds=not waiting,
+        found=f"{sum(each.decisions for each in sums) - waiting:,}" + (f", {waiting:,} wait" if waiting else ""),
+    )
     yield Check(promise="unaccounted", holds=not ledger.unaccounted, found=f"{ledger.unaccounted}")
     yield Check(promise="decided twice", holds=not ledger.decided_twice, found=f"{ledger.decided_twice}")
     unclear = ledger.contradictory + ledger.in_flight + result.audit.unreadable
@@ -110,7 +125,8 @@ def _life(incident: Incident) -> str:
     if incident.resolved_at is None:
         return f"{worker} {incident.reason}, still open"
     lasted = (incident.resolved_at - incident.opened_at).total_seconds()
-    return f"{worker} {incident.reason} for {lasted:.1f} s"
+    settled = incident.settled_at and (incident.settled_at - incident.resolved_at).total_seconds()
+    return f"{worker} {incident.reason} for {lasted:.1f} s" + (f", settled after {settled:.1f} s" if settled else "")
 
 
 def _figures(result: Result) -> Table:

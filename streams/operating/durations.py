@@ -1,6 +1,8 @@
-"""How long, as people write it: `10s`, `500ms`, `1h30m`."""
+"""How long and since when, as people write it: `10s`, `500ms`, `1h30m`; ISO 8601."""
 
 import re
+import time
+from datetime import UTC, datetime
 
 import typer
 
@@ -25,3 +27,19 @@ def seconds_of(text: str | float) -> float:
     if not 0.0 <= seconds < float("inf"):
         raise typer.BadParameter(f"{written!r} is no duration; write 500ms, 10s, 5m, 1h or 2d")
     return seconds
+
+
+def since_when(since: str | None, last: float | None) -> float | None:
+    """Seconds since the epoch of an ISO 8601 time, UTC unless it says, or of `last` seconds ago; None for neither.
+
+    Raises BadParameter.
+    """
+    if since is not None and last is not None:
+        raise typer.BadParameter("say either --since or --last")
+    if since is None:
+        return None if last is None else time.time() - last
+    try:
+        moment = datetime.fromisoformat(since)
+    except ValueError as error:
+        raise typer.BadParameter(f"--since: {since!r} is no ISO 8601 time") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,8 +1,8 @@
-"""A whole installation on this machine: Kafka, topics, workers, learner; auditor and traffic where they are wanted."""
+"""A whole installation on this machine: Kafka, topics, workers, learner; what else is wanted beside them."""
 
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,12 @@ from streams.supervising.supervisor import Child, Supervisor
 
 READY_SECONDS = 60.0  # a worker needs two on a machine at rest
 LOOPBACK = "127.0.0.1"
+PORTS = {  # in the metrics' settings
+    "learner": "learner_port",
+    "reconciler": "reconciler_port",
+    "watcher": "watcher_port",
+    "auditor": "audit_port",
+}
 
 Told = Callable[[str, str], None]  # which part, and what happened to it
 
@@ -27,6 +33,8 @@ class Plan:
     environment: Mapping[str, str]  # of every process; where it names a broker, `own_kafka` goes before it
     workers: int = 1
     own_kafka: bool = True
+    reconciled: bool = False  # what was decided without the model is scored again
+    watched: bool = False  # who goes silent is told of
     audited: bool = False  # by an auditor that follows the topics
     simulate_rate: float | None = None  # transactions a second; None: none are made
     kafka_heap_mb: int | None = None  # of each broker; None: Kafka's own default here
@@ -60,12 +68,17 @@ async def running(plan: Plan, told: Told) -> AsyncIterator[Installation]:
         told("topics", f"{len(await create_topics(settings))} created")
         supervisor = await opened.enter_async_context(Supervisor(plan.logs, told=told))
         workers = [f"worker-{number}" for number in range(1, plan.workers + 1)]
-        ports = _metrics_ports(settings.metrics, workers, audited=plan.audited)
-        told("workers and learner", "starting")
+        beside = {
+            "learner": ("learner",),
+            **({"reconciler": ("reconciler",)} if plan.reconciled else {}),
+            **({"watcher": ("watcher",)} if plan.watched else {}),
+            **({"auditor": ("audit", "--follow")} if plan.audited else {}),
+        }
+        ports = _metrics_ports(settings.metrics, workers, beside)
+        told(f"workers, {', '.join(beside)}", "starting")
         await supervisor.start(
             *(_process(name, ("worker",), environment, ports, HOLDFAST_INSTANCE=name) for name in workers),
-            _process("learner", ("learner",), environment, ports),
-            *([_process("auditor", ("audit", "--follow"), environment, ports)] if plan.audited else []),
+            *(_process(name, command, environment, ports) for name, command in beside.items()),
         )
         if plan.simulate_rate is not None:
             rate = f"{plan.simulate_rate:g}"
@@ -95,13 +108,11 @@ async def _kafka(opened: AsyncExitStack, plan: Plan, told: Told) -> str:
     return kafka.bootstrap
 
 
-def _metrics_ports(metrics: MetricsSettings, workers: list[str], *, audited: bool) -> dict[str, int]:
+def _metrics_ports(metrics: MetricsSettings, workers: list[str], beside: Iterable[str]) -> dict[str, int]:
     """A port for each process: from the settings' on upwards, any that is free where they say 0, -1 for none."""
     first = metrics.worker_port
     ports = {name: first + number if first > 0 else first for number, name in enumerate(workers)}
-    ports["learner"] = metrics.learner_port
-    if audited:
-        ports["auditor"] = metrics.audit_port
+    ports |= {name: int(getattr(metrics, PORTS[name])) for name in beside}
     return {name: port or _free_port(metrics.host) for name, port in ports.items()}
 
 
@@ -122,8 +133,7 @@ def _process(
     **own: str,
 ) -> Child:
     if name in ports:
-        role = {"learner": "LEARNER", "auditor": "AUDIT"}.get(name, "WORKER")
-        own[f"HOLDFAST_METRICS_{role}_PORT"] = str(ports[name])
+        own[f"HOLDFAST_METRICS_{PORTS.get(name, 'worker_port')}".upper()] = str(ports[name])
     return Child(
         name=name,
         command=(sys.executable, "-m", "streams.operating.cli", *command),

@@ -1,17 +1,20 @@
 """`holdfast mode show|force|release`: the operator's word on whose answer is used, with who and why."""
 
 import asyncio
+import contextlib
 import getpass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
 
+from rules.mode import Mode
 from streams.operating.context import settings_of
 from streams.operating.durations import seconds_of
 from streams.wire.codec import MalformedRecord
 from streams.wire.control import MODE, Force, ModeOrder, read_order, write_order
+from streams.wire.heartbeat import Heartbeat, read_heartbeat
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -55,11 +58,25 @@ def release(ctx: typer.Context, *, why: Why, who: Who = "") -> None:
 def show(
     ctx: typer.Context,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a sentence.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of sentences.")] = False,
 ) -> None:
-    """Show the word that holds, who gave it and why."""
-    order = asyncio.run(_said(settings_of(ctx)))
-    typer.echo(orjson.dumps(order, option=orjson.OPT_UTC_Z) if as_json else _sentence(order))
+    """Show the word that holds, who gave it and why, and the mode of each worker by its last heartbeat."""
+    order, workers = asyncio.run(_known(settings_of(ctx)))
+    if as_json:
+        typer.echo(orjson.dumps({"order": order, "workers": workers}, option=orjson.OPT_UTC_Z))
+        return
+    typer.echo(_sentence(order))
+    for each in workers:
+        typer.echo(_line(each))
+
+
+def _line(worker: Heartbeat) -> str:
+    heard = (datetime.now(UTC) - worker.at).total_seconds()
+    since = f" since {worker.mode_since:%Y-%m-%d %H:%M:%S} UTC" if worker.mode_since else ""
+    mode = f"{worker.mode}" + ("" if worker.mode is Mode.NORMAL else f" ({worker.mode_reason})") + since
+    return (
+        f"{worker.instance}: {mode}, {worker.lanes} partitions, model {worker.model_version}, heard {heard:.0f} s ago"
+    )
 
 
 def _sentence(order: ModeOrder) -> str:
@@ -80,26 +97,24 @@ async def _say(settings: "Settings", order: ModeOrder) -> None:
         await producer.send_and_wait(name_of(Topic.CONTROL, settings.topics), key=MODE, value=write_order(order))
 
 
-async def _said(settings: "Settings") -> ModeOrder:
+async def _known(settings: "Settings") -> tuple[ModeOrder, list[Heartbeat]]:
+    """The operator's word, and the last heartbeat of each worker; what cannot be read changes nothing."""
     from streams.broker.clients import reader
     from streams.broker.reading import partitions_of, whole
     from streams.broker.topic_admin import require_topics
-    from streams.broker.topics import Topic
+    from streams.broker.topics import Topic, name_of
 
     await require_topics(settings)
-    order = ModeOrder()
+    order, beats = ModeOrder(), dict[bytes, Heartbeat]()
+    control = name_of(Topic.CONTROL, settings.topics)
     async with reader(settings.broker) as consumer:
-        async for records in whole(consumer, partitions_of(settings, [Topic.CONTROL])):
+        async for records in whole(consumer, partitions_of(settings, [Topic.CONTROL, Topic.HEARTBEATS])):
             for record in records:
-                order = _heard(record, order)
-    return order
-
-
-def _heard(record: Any, before: ModeOrder) -> ModeOrder:
-    """What workers make of it: what cannot be read changes nothing."""
-    if record.key != MODE:
-        return before
-    try:
-        return read_order(record.value)
-    except MalformedRecord:
-        return before
+                with contextlib.suppress(MalformedRecord):
+                    if record.topic == control:
+                        order = read_order(record.value) if record.key == MODE else order
+                    elif record.value is None:
+                        beats.pop(record.key, None)
+                    else:
+                        beats[record.key] = read_heartbeat(record.value)
+    return order, sorted((each for each in beats.values() if each.mode is not None), key=lambda each: each.instance)

@@ -1,4 +1,4 @@
-"""`holdfast worker` and `holdfast learner`: one process of each kind, in this process."""
+"""`holdfast worker`, `learner`, `reconciler`, `watcher` and `forward`: one process of each kind, in this process."""
 
 import asyncio
 from typing import Annotated
@@ -58,6 +58,44 @@ def learner(ctx: typer.Context) -> None:
     from streams.learning.process import run
 
     run(settings)
+
+
+def reconciler(ctx: typer.Context) -> None:
+    """Score again what was decided without the model, once it is back, until SIGTERM.
+
+    What it would have decided goes to decisions.revised, once for each decision; the decisions stay as they are. There
+    is one reconciler: a second one fences the first. Logs go to standard error; exit code 70 means: start it again.
+    """
+    settings = _ready_cluster(ctx)
+
+    from streams.reconciling.process import run
+
+    run(settings)
+
+
+def watcher(ctx: typer.Context) -> None:
+    """Hear the heartbeats of all processes, and say on `alerts` who has gone silent, until SIGTERM.
+
+    It is for the silence of others that it is a process of its own; run it elsewhere than they do. Logs go to standard
+    error; exit code 70 means: start it again.
+    """
+    settings = _ready_cluster(ctx)
+
+    from streams.watching.process import run
+
+    run(settings)
+
+
+def forward(ctx: typer.Context) -> None:
+    """Send each alert on to Alertmanager or a webhook, as the settings say, until SIGTERM.
+
+    At least once each, in order, tried again until it is taken. Logs go to standard error; exit code 70 means: start it
+    again.
+    """
+    from streams.forwarding.process import places, run
+
+    places(settings_of(ctx))  # what is not set is said before anything starts
+    run(_ready_cluster(ctx))
 
 
 def _ready_cluster(ctx: typer.Context) -> Settings:

@@ -15,6 +15,7 @@ _STATUS_STYLES = {
     AlertStatus.OPEN: "bold red",
     AlertStatus.UPDATE: "bold yellow",
     AlertStatus.RESOLVED: "bold green",
+    AlertStatus.SETTLED: "green",
 }
 _SEVERITY_STYLES = {Severity.CRITICAL: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 
@@ -22,13 +23,13 @@ _SEVERITY_STYLES = {Severity.CRITICAL: "red", Severity.WARNING: "yellow", Severi
 def money(amount_minor: int, currency: str) -> str:
     """An amount in its currency.
 
-    >>> money(123456, "EUR"), money(1200, "JPY")
-    ('1,234.56 EUR', '1,200 JPY')
+    >>> money(123456, "EUR"), money(1200, "JPY"), money(-5, "EUR")
+    ('1,234.56 EUR', '1,200 JPY', '-0.05 EUR')
     """
     unit = minor_per_major(currency)
     digits = len(str(unit)) - 1
-    whole, rest = divmod(amount_minor, unit)
-    return f"{whole:,}" + (f".{rest:0{digits}d}" if digits else "") + f" {currency}"
+    whole, rest = divmod(abs(amount_minor), unit)
+    return "-" * (amount_minor < 0) + f"{whole:,}" + (f".{rest:0{digits}d}" if digits else "") + f" {currency}"
 
 
 def decision_line(decision: Decision) -> Text:

@@ -38,8 +38,8 @@ def up(
 ) -> None:
     """Run everything on this machine until Ctrl-C, and restart what dies.
 
-    Starts Kafka, creates the topics, starts workers, learner and auditor. Kafka's data and the logs stay in the home;
-    the next start goes on from there.
+    Starts Kafka, creates the topics, starts workers, learner, reconciler, watcher and auditor. Kafka's data and the
+    logs stay in the home; the next start goes on from there.
     """
     from rich.console import Console
 
@@ -54,6 +54,8 @@ def up(
         environment=environment,
         workers=workers,
         own_kafka=kafka,
+        reconciled=True,
+        watched=True,
         audited=True,
         simulate_rate=simulate,
     )

@@ -18,6 +18,7 @@ from models.fingerprint import fingerprint
 from models.label import Label
 from models.transaction import EARLIEST_SCHEMA_VERSION, SCHEMA_VERSION, Transaction
 from rules.decision import Decision
+from rules.revision import Revision
 from streams.wire.card_guard import holds_card_number
 
 MAX_VALUE_BYTES = 64 * 1024
@@ -78,6 +79,11 @@ def read_decision(value: bytes | None) -> Decision:
     return read_record(read_object(value), Decision)
 
 
+def read_revision(value: bytes | None) -> Revision:
+    """Read one record of `decisions.revised`. Raises MalformedRecord, and nothing else, for any bytes."""
+    return read_record(read_object(value), Revision)
+
+
 def write_transaction(transaction: Transaction) -> bytes:
     """Write a transaction as its topic holds it."""
     return orjson.dumps(transaction, option=orjson.OPT_UTC_Z)
@@ -91,6 +97,11 @@ def write_label(label: Label) -> bytes:
 def write_decision(decision: Decision) -> bytes:
     """Write a decision as its topics hold it."""
     return orjson.dumps(decision, option=orjson.OPT_UTC_Z)
+
+
+def write_revision(revision: Revision) -> bytes:
+    """Write a revision as its topic holds it."""
+    return orjson.dumps(revision, option=orjson.OPT_UTC_Z)
 
 
 def content_fingerprint(transaction: Transaction) -> int:

@@ -19,6 +19,7 @@ from models.dead_letter import DeadLetterReason
 from models.label import Label
 from models.transaction import EARLIEST_SCHEMA_VERSION, SCHEMA_VERSION, Transaction
 from rules.decision import Decision
+from rules.revision import Revision
 from streams.broker.topics import CATALOGUE, Topic, TopicSpec
 from streams.wire import dead_letter
 from streams.wire.alert import CONTENT_TYPE, AlertEvent
@@ -62,6 +63,12 @@ CONTRACTS = (
         topics=frozenset({Topic.APPROVE, Topic.BLOCK, Topic.REVIEW}),
     ),
     Contract(
+        name="revision",
+        kind=Revision,
+        beyond_schema="At most one of each kind for a decision; the decision itself stays as it was. Read committed.",
+        topics=frozenset({Topic.REVISED}),
+    ),
+    Contract(
         name="label",
         kind=Label,
         beyond_schema=f"{_INCOMING} The record's key is the transaction_id.",
@@ -70,7 +77,8 @@ CONTRACTS = (
     Contract(
         name="alert",
         kind=AlertEvent,
-        beyond_schema="CloudEvents 1.0, structured JSON. One open, bounded updates and one resolved for an incident.",
+        beyond_schema="CloudEvents 1.0, structured JSON. One open, bounded updates and one resolved for an incident;"
+        " one settled, if payments went without the model.",
         topics=frozenset({Topic.ALERTS}),
         content_type=CONTENT_TYPE,
     ),

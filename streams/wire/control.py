@@ -1,4 +1,4 @@
-"""The operator's word: a record of `control` under the key `mode`."""
+"""What operators say on `control`: their word on the mode, and in a sandbox what the model is to do wrong."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,8 +7,9 @@ import orjson
 
 from models.transaction import UtcTime
 from streams.wire.codec import read_object, read_record
+from streams.wire.scorer_fault import FaultKind, ScorerFault
 
-MODE = b"mode"
+MODE, FAULT = b"mode", b"fault"  # the keys
 
 
 class Force(StrEnum):
@@ -43,3 +44,13 @@ def write_order(order: ModeOrder) -> bytes:
 def read_order(value: bytes | None) -> ModeOrder:
     """Read it; a tombstone gives the word back. Raises MalformedRecord, and nothing else, for any bytes."""
     return ModeOrder() if value is None else read_record(read_object(value), ModeOrder)
+
+
+def write_fault(fault: ScorerFault) -> bytes:
+    """Write it as the topic holds it."""
+    return orjson.dumps(fault)
+
+
+def read_fault(value: bytes | None) -> ScorerFault:
+    """Read it; a tombstone ends it. Raises MalformedRecord, and nothing else, for any bytes."""
+    return ScorerFault(kind=FaultKind.NONE) if value is None else read_record(read_object(value), ScorerFault)

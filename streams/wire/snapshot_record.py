@@ -5,6 +5,9 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+import structlog
+
+log = structlog.get_logger()
 
 CHAMPION = b"champion"  # what workers score with
 CANDIDATE = b"candidate"  # the learner's own state while it has learnt too little to be trusted
@@ -36,3 +39,14 @@ def read_snapshot(value: bytes) -> SnapshotRecord:
         )
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise SnapshotUnreadable(repr(error)) from error
+
+
+def champion_of(key: bytes, value: bytes | None) -> SnapshotRecord | None:
+    """What a record of the models topic says of the snapshot in use; None if nothing that can be read."""
+    if key != CHAMPION or value is None:
+        return None
+    try:
+        return read_snapshot(value)
+    except SnapshotUnreadable as error:
+        log.error("snapshot_unreadable", error=str(error))
+        return None

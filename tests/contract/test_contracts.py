@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from support.wire_samples import (
     a_decision,
     a_label,
+    a_revision,
     an_alert_event,
     transaction_document,
     without,
@@ -16,7 +17,7 @@ from support.wire_samples import (
 
 from streams.broker.topics import CATALOGUE
 from streams.wire.alert import write_alert
-from streams.wire.codec import write_decision, write_label
+from streams.wire.codec import write_decision, write_label, write_revision
 from streams.wire.contracts import CONTRACTS, asyncapi, documents, main, schema
 from streams.wire.dead_letter import ERROR_HEADERS
 
@@ -25,6 +26,7 @@ COMMITTED = Path(__file__).parents[2] / "docs" / "contracts"
 SAMPLES: dict[str, dict[str, Any]] = {
     "transaction": transaction_document(),
     "decision": orjson.loads(write_decision(a_decision())),
+    "revision": orjson.loads(write_revision(a_revision())),
     "label": orjson.loads(write_label(a_label())),
     "alert": orjson.loads(write_alert(an_alert_event())),
 }

@@ -10,12 +10,14 @@ from support.tools import tool
 
 from streams.broker.topics import CATALOGUE, Topic
 from streams.operating.cli import COMMANDS
+from streams.operating.installation import PORTS
 from streams.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text("utf-8")
-OURS = ("topics", "worker-1", "worker-2", "learner", "auditor", "simulator")
+RUNNING = ("worker-1", "worker-2", "learner", "reconciler", "watcher", "auditor")
+OURS = ("topics", *RUNNING, "simulator")
 SERVICES = (*OURS, "kafka", "prometheus", "grafana")
 
 
@@ -77,7 +79,7 @@ def test_whatever_ends_is_started_again(services: dict[str, str], name: str) -> 
 
 
 def test_nobody_starts_before_the_topics_are_there(services: dict[str, str]) -> None:
-    for name in ("worker-1", "worker-2", "learner", "auditor"):
+    for name in RUNNING:
         assert "      topics:\n        condition: service_completed_successfully\n" in services[name]
     assert "      kafka:\n        condition: service_healthy\n" in services["topics"]
 
@@ -97,9 +99,9 @@ def test_the_environment_is_one_that_settings_know(services: dict[str, str], nam
 
 def test_prometheus_and_health_checks_ask_where_metrics_listen(services: dict[str, str]) -> None:
     asked = (ROOT / "deploy/prometheus/prometheus.yml").read_text("utf-8")
-    for name in ("worker-1", "worker-2", "learner", "auditor"):
+    for name in RUNNING:
         metrics = load_settings(ROOT / "deploy/holdfast.example.toml", environment_of(services[name])).metrics
-        port = {"learner": metrics.learner_port, "auditor": metrics.audit_port}.get(name, metrics.worker_port)
+        port = getattr(metrics, PORTS.get(name, "worker_port"))
         assert metrics.host == "0.0.0.0"
         assert f'"{name}:{port}"' in asked
         assert f"http://127.0.0.1:{port}/metrics" in services[name]
@@ -160,9 +162,10 @@ def test_acls_follow_app_and_prefix() -> None:
         "pay-eu.0",
         "pay-eu.1",
         "pay-eu.learner",
+        "pay-eu.reconciler",
         "pay-eu.dlt-replay",
     ]
-    groups = ["pay-eu.lanes", *["pay-eu.lanes"] * 2, "pay-eu.consumer-"]
+    groups = ["pay-eu.lanes", "pay-eu.forward-", *["pay-eu.lanes"] * 2, "pay-eu.consumer-"]
     assert re.findall(r"--group (\S+)", commands) == groups
 
 
@@ -177,3 +180,8 @@ def test_auditing_is_looking_at_the_lanes_and_not_joining_them() -> None:
 def test_only_workers_write_decisions() -> None:
     writers = [line for line in granted() if "--operation Write" in line and f"--topic {Topic.APPROVE} " in line]
     assert [re.findall(r"User:(\S+)", line) for line in writers] == [["holdfast-worker"]]
+
+
+def test_only_the_reconciler_writes_revisions() -> None:
+    writers = [line for line in granted() if "--operation Write" in line and f"--topic {Topic.REVISED} " in line]
+    assert [re.findall(r"User:(\S+)", line) for line in writers] == [["holdfast-reconciler"]]

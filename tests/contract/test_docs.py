@@ -23,6 +23,7 @@ from streams.operating import audit_command, deciding_one, demo, kafka_commands
 from streams.operating.cli import CANNOT, COMMANDS, load
 from streams.wire.codec import read_decision, read_label, read_transaction
 from streams.wire.dead_letter import ERROR_HEADERS
+from streams.wire.scorer_fault import FaultKind
 
 ROOT = Path(__file__).parents[2]
 PAGES = {str(page.relative_to(ROOT)): page.read_text("utf-8") for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))}
@@ -173,16 +174,22 @@ def test_the_operators_words_do_what_the_table_says(knowledge: Any) -> None:
     for key, value in re.findall(r"^echo '(\w+):(.*?)' \| kcat", OPERATIONS, re.M):
         told.take_control(key.encode(), value.encode())
     assert [(order.force, order.why) for order in orders] == [("rules", "drift since noon"), (None, "")]
-    assert [json.loads(fault) for fault in faults] == [{"delay_ms": 200.0}]
+    assert [(fault.kind, fault.delay_ms) for fault in faults] == [(FaultKind.SLEEP, 200.0)]
+
+
+def test_every_fault_is_explained() -> None:
+    part = OPERATIONS[OPERATIONS.index("### Faults") :]
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", part.split("\n## ")[0], re.M)
+    assert {kind for row in rows for kind in re.findall(r"`(\w+)`", row)} - {"kind"} == set(FaultKind)
 
 
 @pytest.fixture
-def knowledge() -> tuple[Any, list[bytes], list[Any]]:
+def knowledge() -> tuple[Any, list[Any], list[Any]]:
     from rules.ruleset import parse_ruleset
     from streams.deciding.knowledge import Knowledge
     from streams.operating.rules_commands import shipped_rules
 
-    faults: list[bytes] = []
+    faults: list[Any] = []
     orders: list[Any] = []
     told = Knowledge(
         parse_ruleset(shipped_rules()),

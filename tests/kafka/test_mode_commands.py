@@ -49,14 +49,17 @@ def test_rules_decide_until_they_are_released_and_it_is_told_who_said_so(outside
     said = holdfast(outside, "mode", "force", "rules", "--who", "ada", "--why", "drift since noon")
     assert said == "Rules decide until it is released (by ada: drift since noon).\n"
     outside.until(lambda: reason(outside) == "FORCED")
-    assert holdfast(outside, "mode", "show") == said
+    assert holdfast(outside, "mode", "show").startswith(said)
+    outside.until(lambda: "\nworker-1: stand_in (FORCED) since 20" in holdfast(outside, "mode", "show"))
 
     assert (
         holdfast(outside, "mode", "release", "--who", "bob", "--why", "over") == "Nothing is forced (by bob: over).\n"
     )
     outside.until(lambda: reason(outside) is None)
     shown = json.loads(holdfast(outside, "mode", "show", "--json"))
-    assert shown == {"force": None, "who": "bob", "why": "over", "until": None}
+    assert shown["order"] == {"force": None, "who": "bob", "why": "over", "until": None}
+    assert [each["instance"] for each in shown["workers"]] == ["worker-1"]
+    outside.until(lambda: "\nworker-1: normal since 20" in holdfast(outside, "mode", "show"))
 
 
 def test_a_word_with_an_end_ends_by_itself(outside: Outside) -> None:

@@ -103,6 +103,8 @@ def test_everything_runs_comes_back_and_ends_by_ctrl_c(home):
         "worker-1.log",
         "worker-2.log",
         "learner.log",
+        "reconciler.log",
+        "watcher.log",
         "auditor.log",
         "simulator.log",
     }

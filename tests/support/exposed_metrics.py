@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from streams.metrics import AuditMetrics, LearnerMetrics, WorkerMetrics
+from streams.metrics import (
+    AuditMetrics,
+    ForwardMetrics,
+    LearnerMetrics,
+    ReconcilerMetrics,
+    WatcherMetrics,
+    WorkerMetrics,
+)
 
 _SERIES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 
@@ -21,9 +28,16 @@ class ExposedMetric:
 
 
 def exposed_metrics() -> dict[str, ExposedMetric]:
-    """Every metric of a worker, of the learner and of the audit, by name."""
-    registries = (WorkerMetrics().registry, LearnerMetrics().registry, AuditMetrics(lambda: 0.0).registry)
-    found = [metric for registry in registries for metric in _of(registry)]
+    """Every metric of every process, by name."""
+    processes = (
+        WorkerMetrics(),
+        LearnerMetrics(),
+        ReconcilerMetrics(lambda: 0.0),
+        WatcherMetrics(),
+        ForwardMetrics(),
+        AuditMetrics(lambda: 0.0),
+    )
+    found = [metric for process in processes for metric in _of(process.registry)]
     return {metric.name: metric for metric in found}
 
 

@@ -13,7 +13,7 @@ from streams.deciding.scorer_frames import TOP, Answer
 def scored(*probabilities: float, version: str = "m-1", feature: int = 0, log_odds: float = 0.5) -> Scored:
     """An answer that gives these probabilities."""
     shape = len(probabilities), TOP
-    answer = Answer(np.array(probabilities, "<f8"), np.full(shape, feature, "<u2"), np.full(shape, log_odds, "<f4"))
+    answer = Answer(0, np.array(probabilities, "<f8"), np.full(shape, feature, "<u2"), np.full(shape, log_odds, "<f4"))
     return Scored(answer, version)
 
 

@@ -9,6 +9,7 @@ from models.alert import Alert, AlertStatus, Severity
 from models.label import Label, LabelSource, LabelState
 from models.score import Contribution
 from rules.decision import Decision, DecisionSource, FallbackReason, InputPosition, Outcome, ReasonCode
+from rules.revision import Agreement, Revision, RevisionKind
 from streams.wire.alert import AlertEvent, event_of
 
 CARD_NUMBER = "4111111111111111"
@@ -97,6 +98,36 @@ def a_decision() -> Decision:
         features=(0.1, 1.0, -3.5),
         input=InputPosition(topic="transactions", partition=3, offset=99),
         schema_version=1,
+    )
+
+
+def a_revision() -> Revision:
+    decision = a_decision()
+    return Revision(
+        revision_id=f"{decision.decision_id}.re_score",
+        kind=RevisionKind.RE_SCORE,
+        agreement=Agreement.DIFFER,
+        decision_id=decision.decision_id,
+        transaction_id=decision.transaction_id,
+        pan_token=decision.pan_token,
+        outcome=Outcome.APPROVE,
+        decision_source=DecisionSource.MODEL,
+        reason_codes=(ReasonCode.LOW_RISK,),
+        risk_score=0.01,
+        confidence=0.99,
+        expected_cost_minor=138,
+        decided_cost_minor=300,
+        model_version="m-8",
+        settings_version="s-1",
+        decided_outcome=decision.outcome,
+        decided_source=decision.decision_source,
+        fallback_reason=decision.fallback_reason,
+        decided_at=decision.decided_at,
+        revised_at=EVENT_TIME,
+        amount_minor=decision.amount_minor,
+        currency=decision.currency,
+        merchant_id=decision.merchant_id,
+        decision=InputPosition(topic="decisions.review", partition=3, offset=4),
     )
 
 

@@ -1,6 +1,7 @@
 """The deciding agent: each batch is decided once, however often it is offered, and its error is the lane's."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -38,7 +39,7 @@ class Decider:
 @pytest.fixture
 async def app() -> AsyncIterator[DecidingApp]:
     """Faust itself, started by the test."""
-    app = DecidingApp("deciding", web_enabled=False)
+    app = DecidingApp("deciding", web_enabled=False, datadir=tempfile.gettempdir())
     yield app
     await app.stop()
 

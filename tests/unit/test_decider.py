@@ -291,6 +291,38 @@ async def test_a_card_is_approved_without_the_model_only_within_its_limits() -> 
     assert 0 < len(approved) <= Settings().stand_in.max_count
 
 
+async def test_a_card_is_approved_without_the_model_only_within_its_windows() -> None:
+    desk = Desk()
+    desk.scorer.failure = FallbackReason.RESPONSE_TIMEOUT
+    begin = datetime.fromtimestamp(NOW, UTC)
+    sent = [
+        transaction(n, pan_token="tok_1", amount_minor=900, event_time=begin - timedelta(minutes=60 - n))
+        for n in range(10)
+    ]
+    made = [await desk.decision(each) for each in sent]
+    assert [each.outcome for each in made].count(Outcome.APPROVE) == 3  # of an hour, below the five of a day
+    assert made[3].reason_codes == (ReasonCode.STAND_IN_LIMIT, ReasonCode.SAFE_DEFAULT)
+
+
+async def test_a_model_that_blocks_everything_sends_people_to_people() -> None:
+    desk = Desk()
+    desk.scorer.probability = 0.999
+    batch = await desk.decide(*(record_of(transaction(n, amount_minor=20_000), offset=n) for n in range(300)))
+    made = decisions(batch)
+    assert [each.outcome for each in made] == [Outcome.BLOCK] * 199 + [Outcome.REVIEW] * 101
+    assert batch.blocks_limited == 101
+    assert made[-1].reason_codes[-1] is ReasonCode.BLOCK_LIMIT
+    assert (made[-1].decision_source, made[-1].confidence) == (DecisionSource.MODEL, None)
+
+
+async def test_what_hard_rules_block_is_not_limited() -> None:
+    desk = Desk()
+    batch = await desk.decide(*(record_of(transaction(n, merchant_country="KP"), offset=n) for n in range(300)))
+    assert {each.outcome for each in decisions(batch)} == {Outcome.BLOCK}
+    assert {each.rule_always for each in decisions(batch)} == {Outcome.BLOCK}
+    assert batch.blocks_limited == 0
+
+
 async def test_a_rule_set_that_comes_while_the_model_scores_is_not_named_for_this_batch() -> None:
     desk = Desk()
     later = replace(default_rules(), ruleset_version="2+later")

@@ -6,13 +6,15 @@ import pytest
 from rich.console import Console
 from support.demo_records import alert, decide, publish
 
-from rules.decision import DecisionSource, FallbackReason
+from rules.decision import DecisionSource, FallbackReason, Outcome
 from streams.auditing.accounting import LedgerReport
 from streams.auditing.audit import Audit
 from streams.operating.demo_display import screen
 from streams.operating.demo_facts import Facts
 from streams.operating.demo_story import AFTER, BEFORE, COLD, DURING, Script, StoryStuck, tell
 from streams.operating.demo_summary import Result, summary
+from streams.reconciling.glance import Glance
+from streams.reconciling.report import Reconciliation
 
 CLEAN = LedgerReport(
     transactions=40,
@@ -49,9 +51,16 @@ def good_run():
     return facts
 
 
-def result_of(facts, *, stuck=None, unreadable=0, **ledger):
+def result_of(facts, *, stuck=None, unreadable=0, waiting=0, **ledger):
+    reconciliation = Reconciliation()
+    for number in range(waiting):
+        reconciliation.decided(Glance(f"d.0.{number}", Outcome.APPROVE, FallbackReason.CIRCUIT_OPEN, None, 100, "EUR"))
     return Result(
-        facts=facts, audit=Audit(ledger=replace(CLEAN, **ledger), unreadable=unreadable), stuck=stuck, seconds=60.0
+        facts=facts,
+        audit=Audit(ledger=replace(CLEAN, **ledger), unreadable=unreadable),
+        reconciliation=reconciliation,
+        stuck=stuck,
+        seconds=60.0,
     )
 
 
@@ -78,6 +87,7 @@ def test_everything_held():
         ({"contradictory": 1}, "contradictory, unfinished or unreadable"),
         ({"in_flight": 1}, "contradictory, unfinished or unreadable"),
         ({"unreadable": 1}, "contradictory, unfinished or unreadable"),
+        ({"waiting": 1}, "the model spoke afterwards of what was decided without it"),
         ({"stuck": "waited 30 s for a first model"}, "the story went on"),
     ],
 )

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode
-from rules.judgement import Judge, StandInUse
+from rules.judgement import Judge
 from rules.policy import CostPolicy, judge
 from rules.ruleset import NO_HIT, Verdict
 from rules.safe_default import SafeDefaultPolicy
 from rules.sandbox import FORCED_FALLBACKS, FORCED_OUTCOMES, TEST_TOKEN_PREFIX, forced_conclusion
-from rules.stand_in import StandInLimits
+from rules.stand_in import StandInLimits, StandInUse
 
 LIMITS = StandInLimits(max_amount_minor=15_000, max_count=5, max_sum_minor=30_000)
 JUDGE = Judge(costs=CostPolicy(), limits=LIMITS, safe_default=SafeDefaultPolicy())
@@ -29,7 +29,13 @@ verdicts = st.builds(
     always_reasons=reasons,
     failed=hits,
 )
-uses = st.builds(StandInUse, count=st.integers(0, 10), sum_minor=st.integers(0, 40_000))
+uses = st.builds(
+    StandInUse,
+    count=st.integers(0, 10),
+    sum_minor=st.integers(0, 40_000),
+    recent=st.lists(st.tuples(st.floats(0, 86_400), st.integers(1, 20_000)), max_size=4).map(tuple),
+    known_seconds=st.sampled_from([0.0, 3_000.0, 86_400.0]),
+)
 amounts = st.integers(1, 40_000) | st.integers(1, 10**12)
 
 
@@ -57,7 +63,7 @@ def test_only_a_hard_rule_approves_beyond_the_limits_without_a_score(
     given_verdict: Verdict | None, amount: int, used: StandInUse, why: FallbackReason
 ) -> None:
     conclusion = JUDGE.without_score(why, amount, given_verdict, used)
-    within = LIMITS.allow(count=used.count, sum_minor=used.sum_minor, amount_minor=amount)
+    within = LIMITS.allow(amount, used)
     hard = given_verdict is not None and given_verdict.always is Outcome.APPROVE
     assert conclusion.outcome is not Outcome.APPROVE or within or hard
 

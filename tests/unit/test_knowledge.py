@@ -8,6 +8,7 @@ from support.deciding import default_rules
 
 from streams.deciding.knowledge import Knowledge
 from streams.wire.control import Force, ModeOrder, write_order
+from streams.wire.scorer_fault import FaultKind, ScorerFault
 from streams.wire.snapshot_record import CANDIDATE, CHAMPION, SnapshotRecord, write_snapshot
 
 NONSENSE = [b"", b"{", b"[]", b"null", b"7", b'"x"', b"\xff", b"[" * 100_000, b"{}"]
@@ -16,7 +17,7 @@ NONSENSE = [b"", b"{", b"[]", b"null", b"7", b'"x"', b"\xff", b"[" * 100_000, b"
 class Told:
     def __init__(self) -> None:
         self.snapshots: list[datetime] = []
-        self.faults: list[bytes] = []
+        self.faults: list[ScorerFault] = []
         self.rulesets: list[str | None] = []
         self.orders: list[ModeOrder] = []
         self.knowledge = Knowledge(
@@ -108,4 +109,10 @@ async def test_a_sound_rule_set_is_taken_whole_and_a_faulty_one_not_at_all(told:
 
 def test_a_fault_is_handed_on(told: Told) -> None:
     told.knowledge.take_control(b"fault", b'{"delay_ms": 80}')
-    assert told.faults == [b'{"delay_ms":80.0}']
+    told.knowledge.take_control(b"fault", b'{"kind": "nan", "lasting": false, "who": "ada"}')
+    told.knowledge.take_control(b"fault", None)
+    assert told.faults == [
+        ScorerFault(delay_ms=80),
+        ScorerFault(kind=FaultKind.NAN, lasting=False, who="ada"),
+        ScorerFault(kind=FaultKind.NONE),
+    ]

@@ -33,11 +33,13 @@ def profile_of(*seen: tuple[int, int, int, int]) -> Profile:
 
 
 @settings(deadline=None)
-@given(st.lists(events | near_events, max_size=60), st.lists(st.tuples(moments, amounts), max_size=5))
+@given(st.lists(events | near_events, max_size=60), st.sets(st.integers(0, 59)))
 def test_a_packed_profile_comes_back_bit_by_bit_the_same(seen, stand_ins):
-    profile = profile_of(*seen)
-    for at, amount in stand_ins:
-        profile.note_stand_in(at, amount)
+    profile = Profile()
+    for number, (at, amount, hashed, content) in enumerate(seen):
+        profile.observe(at, amount, hashed, content)
+        if number in stand_ins:
+            profile.note_stand_in(at, amount, hashed)
     assert state(unpack(pack(profile))) == state(profile)
 
 
@@ -57,7 +59,7 @@ def test_bytes_added_to_a_profile_are_refused():
         unpack(pack(profile_of((NOON, 100, 1, 1))) + b"\0")
 
 
-@pytest.mark.parametrize("version", [0, 2, 255])
+@pytest.mark.parametrize("version", [0, 3, 255])
 def test_an_unknown_version_is_refused(version):
     with pytest.raises(ProfileCorrupt, match="version 1"):
         unpack(bytes([version]) + pack(Profile())[1:])
@@ -169,23 +171,51 @@ def test_a_peak_and_a_count_of_big_amounts_are_kept_for_the_day():
 
 def test_stand_in_approvals_add_up_within_a_day():
     profile = Profile()
-    profile.note_stand_in(NOON, 500)
-    profile.note_stand_in(NOON + 60, 700)
+    profile.note_stand_in(NOON, 500, 1)
+    profile.note_stand_in(NOON + 60, 700, 2)
     assert profile.stand_in_today(NOON + 90) == (2, 1_200)
 
 
 def test_stand_in_approvals_start_anew_at_midnight_utc():
     profile = Profile()
-    profile.note_stand_in(NOON, 500)
+    profile.note_stand_in(NOON, 500, 1)
     assert profile.stand_in_today(NOON + DAY // 2) == (0, 0)
 
 
 def test_a_late_event_cannot_draw_on_an_allowance_that_is_over():
     profile = Profile()
-    profile.note_stand_in(NOON, 500)
-    profile.note_stand_in(NOON - DAY, 700)
+    profile.note_stand_in(NOON, 500, 1)
+    profile.note_stand_in(NOON - DAY, 700, 2)
     assert profile.stand_in_today(NOON) == (2, 1_200)
     assert profile.stand_in_today(NOON - DAY) == (2, 1_200)
+
+
+def stood_in(profile: Profile, at: int, amount: int, number: int) -> None:
+    profile.observe(at, amount, number, 0)
+    profile.note_stand_in(at, amount, number)
+
+
+def test_stand_in_approvals_are_told_by_their_distance():
+    profile = Profile()
+    stood_in(profile, NOON, 500, 1)
+    profile.observe(NOON + 10, 9_000, 2, 0)
+    stood_in(profile, NOON + 60, 700, 3)
+    assert profile.stand_in_around(NOON + 20) == (((20, 500), (40, 700)), DAY - 40)
+    assert profile.stand_in_around(NOON + 90) == (((90, 500), (30, 700)), DAY)
+
+
+def test_nothing_is_known_of_stand_in_approvals_once_payments_leave_the_ring_early():
+    profile = profile_of(*((NOON + k, 1_000, k, k) for k in range(RING_SIZE - 1)))
+    assert profile.stand_in_around(NOON + 100)[1] == DAY
+    profile.observe(NOON + 100, 1_000, 1_000, 0)
+    assert profile.stand_in_around(NOON + 100)[1] == 0
+
+
+def test_a_profile_without_stand_in_approvals_is_packed_as_releases_before_packed_it():
+    plain, marked = profile_of((NOON, 500, 1, 1)), profile_of((NOON, 500, 1, 1))
+    marked.note_stand_in(NOON, 500, 1)
+    assert (pack(plain)[0], pack(marked)[0]) == (1, 2)
+    assert len(pack(plain)) == len(pack(marked))
 
 
 def test_hashes_are_the_same_in_every_process_and_release():

@@ -74,6 +74,7 @@ def test_garbage_is_frames_or_malformed_and_nothing_else(garbage: bytes) -> None
 def test_an_answer_comes_back_bit_by_bit(rows: int, seed: int) -> None:
     chance = np.random.default_rng(seed)
     answer = Answer(
+        seed,
         chance.random(rows),
         chance.integers(0, 28, (rows, TOP)).astype("<u2"),
         chance.normal(size=(rows, TOP)).astype("<f4"),
@@ -84,7 +85,7 @@ def test_an_answer_comes_back_bit_by_bit(rows: int, seed: int) -> None:
         assert np.array_equal(sent, read)
 
 
-@pytest.mark.parametrize(("rows", "size"), [(1, 0), (1, 25), (1, 27), (2, 26), (2**32 - 1, 26), (0, 1)])
+@pytest.mark.parametrize(("rows", "size"), [(1, 0), (1, 29), (1, 31), (2, 30), (2**32 - 1, 30), (0, 0), (0, 5)])
 def test_an_answer_whose_length_does_not_fit_is_malformed(rows: int, size: int) -> None:
     with pytest.raises(MalformedFrame):
         read_answer(Frame(Kind.SCORES, 1, rows, b"x" * size))

@@ -23,6 +23,7 @@ from streams.deciding.scorer_child import NotScored, ScorerChild
 from streams.deciding.scorer_frames import HEADER, Kind, frame
 from streams.deciding.scorer_link import ScorerLink
 from streams.settings import ScorerSettings
+from streams.wire.scorer_fault import FaultKind, ScorerFault
 
 SETTINGS = ScorerSettings(hung_after_ms=150, restart_backoff_seconds=0.01, start_timeout_seconds=10.0)
 AMPLE = 5.0
@@ -113,11 +114,11 @@ async def test_a_late_answer_is_not_waited_for_and_harms_nobody(snapshot: bytes)
         link.load(snapshot)
         await until(lambda: link.model_version)
         pid = link.pid
-        link.inject(b'{"delay_ms": 1000}')
+        link.inject(ScorerFault(delay_ms=1000))
         began = time.monotonic()
         assert await refusal(link, 0.02) is FallbackReason.RESPONSE_TIMEOUT
         assert time.monotonic() - began < 0.8
-        link.inject(b'{"delay_ms": 0}')
+        link.inject(ScorerFault(delay_ms=0))
         one_row = np.asarray(ROWS[:1], dtype="<f8").tobytes()
         scored = await link.score(one_row, 1, AMPLE)
         assert scored.answer.probabilities.size == 1
@@ -149,7 +150,7 @@ async def test_a_killed_scorer_is_replaced_with_the_latest_snapshot(loaded: Scor
     await until(lambda: loaded.model_version == version(later_snapshot))
     pid = loaded.pid
     assert pid is not None
-    loaded.inject(b'{"delay_ms": 100}')
+    loaded.inject(ScorerFault(delay_ms=100))
     asked = asyncio.create_task(loaded.score(MATRIX, len(ROWS), AMPLE))
     await asyncio.sleep(0)
     os.kill(pid, signal.SIGKILL)
@@ -157,7 +158,7 @@ async def test_a_killed_scorer_is_replaced_with_the_latest_snapshot(loaded: Scor
         await asked
     assert refused.value.reason is FallbackReason.CONNECTION_ERROR
     assert await refusal(loaded) is FallbackReason.CONNECTION_ERROR
-    loaded.inject(b'{"delay_ms": 0}')
+    loaded.inject(ScorerFault(delay_ms=0))
     await until(lambda: loaded.model_version == version(later_snapshot))
     assert (await loaded.score(MATRIX, len(ROWS), AMPLE)).model_version == version(later_snapshot)
     assert loaded.restarts == 1
@@ -172,10 +173,46 @@ async def test_a_condemned_scorer_is_replaced(loaded: ScorerLink) -> None:
 
 async def test_a_fault_outlives_the_process_it_was_told(loaded: ScorerLink) -> None:
     pid = loaded.pid
-    loaded.inject(b'{"delay_ms": 100}')
+    loaded.inject(ScorerFault(delay_ms=100))
     loaded.condemn()
     await until(lambda: loaded.pid not in (None, pid) and loaded.model_version)
     assert await refusal(loaded, 0.05) is FallbackReason.RESPONSE_TIMEOUT
+
+
+async def test_a_fault_that_does_not_last_dies_with_its_process(loaded: ScorerLink) -> None:
+    pid = loaded.pid
+    loaded.inject(ScorerFault(delay_ms=100, lasting=False))
+    loaded.condemn()
+    await until(lambda: loaded.pid not in (None, pid) and loaded.model_version)
+    assert (await loaded.score(MATRIX, len(ROWS), AMPLE)).answer.probabilities.size == len(ROWS)
+
+
+ANSWERED = {
+    FaultKind.RAISE: FallbackReason.APPLICATION_ERROR,
+    FaultKind.EXIT: FallbackReason.CONNECTION_ERROR,
+    FaultKind.SEGFAULT: FallbackReason.CONNECTION_ERROR,
+    FaultKind.ALLOCATE: FallbackReason.CONNECTION_ERROR,
+    FaultKind.SPIN: FallbackReason.RESPONSE_TIMEOUT,
+    FaultKind.TRICKLE: FallbackReason.RESPONSE_TIMEOUT,
+    FaultKind.PREVIOUS: FallbackReason.MODEL_INVALID_OUTPUT,
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERED)
+async def test_each_fault_ends_the_wait_with_its_reason(loaded: ScorerLink, kind: FaultKind) -> None:
+    before = np.asarray(ROWS[::-1], dtype="<f8").tobytes()  # as many rows: nothing but the question tells it
+    assert (await loaded.score(before, len(ROWS), AMPLE)).answer.probabilities.size == len(ROWS)
+    loaded.inject(ScorerFault(kind=kind, delay_ms=20, lasting=False))
+    assert await refusal(loaded, 0.1) is ANSWERED[kind]
+
+
+async def test_a_scorer_that_spins_or_trickles_is_replaced(loaded: ScorerLink) -> None:
+    for kind in (FaultKind.SPIN, FaultKind.TRICKLE):
+        pid = loaded.pid
+        loaded.inject(ScorerFault(kind=kind, delay_ms=20, lasting=False))
+        assert await refusal(loaded, 0.05) is FallbackReason.RESPONSE_TIMEOUT
+        await until(lambda pid=pid: loaded.pid not in (None, pid) and loaded.model_version)
+        assert (await loaded.score(MATRIX, len(ROWS), AMPLE)).answer.probabilities.size == len(ROWS)
 
 
 async def test_a_refused_snapshot_leaves_the_model_before_it_in_force(
@@ -261,7 +298,7 @@ async def test_a_scorer_that_babbles_is_lost(babble: bytes, tmp_path: Path, monk
     script.write_text(f"#!{sys.executable}\n{BABBLER.format(babble=babble.hex())}")
     script.chmod(0o700)
     monkeypatch.setattr(scorer_child.sys, "executable", str(script))
-    child = await ScorerChild.spawn()
+    child = await ScorerChild.spawn(1024)
     try:
         with pytest.raises(NotScored) as refused:
             await child.score(MATRIX, len(ROWS), AMPLE)
@@ -301,7 +338,7 @@ async def test_stopping_leaves_no_process_in_whichever_turn_of_the_loop(snapshot
 @pytest.mark.parametrize("turns", range(1, 12))
 async def test_a_start_that_is_called_off_leaves_no_process(turns: int) -> None:
     before = children()
-    start = asyncio.create_task(ScorerChild.spawn())
+    start = asyncio.create_task(ScorerChild.spawn(1024))
     for _ in range(turns):
         await asyncio.sleep(0.0002)
     start.cancel()

@@ -16,8 +16,18 @@ PLAIN = [
     for key, value in asdict(getattr(Settings(), section)).items()
     if isinstance(value, str | int | float)
 ]
-LITERALS = {"security_protocol": "SASL_SSL", "sasl_mechanism": "SCRAM-SHA-512"}
-PAIRS = {"reserve_ms": 60, "lag_leave": 400, "rest_seconds": 0.6}  # bounded by another setting
+LITERALS = {
+    "security_protocol": "SASL_SSL",
+    "sasl_mechanism": "SCRAM-SHA-512",
+    "webhook_url": "http://x",
+    "alertmanager_url": "http://x",
+}
+PAIRS = {
+    "reserve_ms": 60,
+    "lag_leave": 400,
+    "rest_seconds": 0.6,
+    "silent_after_seconds": 9.0,
+}  # bounded by another setting
 NEEDS = {"min_insync_replicas": {"HOLDFAST_TOPICS_REPLICATION_FACTOR": "3"}}
 
 
@@ -69,7 +79,7 @@ def test_each_setting_is_read_from_the_environment_and_names_another_version(
     said = str(other).lower() if isinstance(other, bool) else str(other)
     settings = load_settings(None, NEEDS.get(key, {}) | {f"HOLDFAST_{section}_{key}".upper(): said})
     assert getattr(getattr(settings, section), key) == other
-    assert (settings.version == Settings().version) == (key == "sasl_password")
+    assert (settings.version == Settings().version) == (key in ("sasl_password", "webhook_secret"))
 
 
 @pytest.mark.parametrize("change", [{"app": "other"}, {"sandbox": True}], ids=str)

@@ -1,0 +1,125 @@
+"""The revision: a later word on a decision. It names the decision and never takes its place."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from models.features import FEATURES
+from models.transaction import SCHEMA_VERSION, UtcTime
+from rules.decision import Decision, DecisionSource, FallbackReason, InputPosition, Outcome, ReasonCode
+from rules.judgement import Judge
+from rules.ruleset import Verdict
+
+
+class RevisionKind(StrEnum):
+    """Whose later word it is."""
+
+    RE_SCORE = "re_score"  # the model's, of a payment that was decided without it
+
+
+class Agreement(StrEnum):
+    """What the later word makes of the outcome."""
+
+    AGREE = "agree"
+    DIFFER = "differ"
+    UNSCORABLE = "unscorable"  # nothing can be said: the features recorded are not those of this release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """What is published of a decision looked at again. Money in minor units, times aware and UTC.
+
+    `outcome`, its source, reasons, confidence and costs are what is right by now, None or empty where nothing can be
+    said; `decided_*` repeat the decision. The costs are those of either outcome by the score given now.
+    """
+
+    revision_id: str
+    kind: RevisionKind
+    agreement: Agreement
+    decision_id: str  # of the decision that it speaks of
+    transaction_id: str
+    pan_token: str
+    outcome: Outcome | None = None
+    decision_source: DecisionSource | None = None
+    reason_codes: tuple[ReasonCode, ...] = ()
+    risk_score: float | None = None
+    confidence: float | None = None
+    expected_cost_minor: int | None = None  # of `outcome`
+    decided_cost_minor: int | None = None  # of `decided_outcome`
+    model_version: str | None = None
+    settings_version: str
+    decided_outcome: Outcome
+    decided_source: DecisionSource
+    fallback_reason: FallbackReason | None
+    decided_at: UtcTime
+    revised_at: UtcTime
+    amount_minor: int
+    currency: str
+    merchant_id: str
+    decision: InputPosition  # where the decision lay
+    schema_version: int = SCHEMA_VERSION
+
+
+def is_scorable(decision: Decision) -> bool:
+    """Whether the features recorded are as many as this release has."""
+    return len(decision.features) == len(FEATURES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviser:
+    """Makes revisions of decisions that were not the model's, by the policies in force now."""
+
+    judge: Judge
+    settings_version: str
+
+    def re_scored(
+        self, decision: Decision, place: InputPosition, probability: float, model_version: str, now: datetime
+    ) -> Revision:
+        """What would have been decided with this fraud probability; hard rules hold all the same."""
+        concluded = self.judge.with_score(probability, decision.amount_minor, _verdict(decision))
+        costs = self.judge.costs
+        return replace(
+            self.unscorable(decision, place, now),
+            agreement=Agreement.AGREE if concluded.outcome is decision.outcome else Agreement.DIFFER,
+            outcome=concluded.outcome,
+            decision_source=concluded.source,
+            reason_codes=concluded.reasons,
+            risk_score=probability,
+            confidence=concluded.confidence,
+            expected_cost_minor=round(costs.cost_of(concluded.outcome, probability, decision.amount_minor)),
+            decided_cost_minor=round(costs.cost_of(decision.outcome, probability, decision.amount_minor)),
+            model_version=model_version,
+        )
+
+    def unscorable(self, decision: Decision, place: InputPosition, now: datetime) -> Revision:
+        """Say that nothing can be said of the decision that lay at `place`."""
+        return Revision(
+            revision_id=f"{decision.decision_id}.{RevisionKind.RE_SCORE}",
+            kind=RevisionKind.RE_SCORE,
+            agreement=Agreement.UNSCORABLE,
+            decision_id=decision.decision_id,
+            transaction_id=decision.transaction_id,
+            pan_token=decision.pan_token,
+            settings_version=self.settings_version,
+            decided_outcome=decision.outcome,
+            decided_source=decision.decision_source,
+            fallback_reason=decision.fallback_reason,
+            decided_at=decision.decided_at,
+            revised_at=now,
+            amount_minor=decision.amount_minor,
+            currency=decision.currency,
+            merchant_id=decision.merchant_id,
+            decision=place,
+        )
+
+
+def _verdict(decision: Decision) -> Verdict:
+    """What rules said then, as far as the model's word depends on it."""
+    return Verdict(
+        hits=decision.rule_hits,
+        outcome=decision.rule_outcome,
+        reasons=(),
+        always=decision.rule_always,
+        always_reasons=decision.reason_codes,  # without a score, a hard rule's reasons were the decision's
+        failed=(),
+    )

@@ -1,0 +1,1 @@
+"""Where alerts leave for elsewhere: Alertmanager, and a webhook."""

@@ -1,0 +1,1 @@
+"""Drills: failures brought about on purpose, and what became of the payments meanwhile."""

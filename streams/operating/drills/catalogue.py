@@ -1,0 +1,188 @@
+"""Every drill there is."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from models.simulator.policy import TrafficPolicy
+from models.simulator.traffic import traffic
+from models.transaction import Transaction
+from streams.broker.topics import Topic
+from streams.operating.drills.drill import SOFT_SECONDS, Act, Drill
+from streams.operating.rules_pushing import ACTIVE
+from streams.wire.scorer_fault import FaultKind
+
+if TYPE_CHECKING:
+    from streams.operating.drills.stage import Stage
+
+SLOW_MS = 200.0
+STALE = timedelta(days=31)  # beyond scorer.stale_after_hours
+BURST = 32_000  # payments: beyond deadline.lag_enter in each of four partitions
+BAD_RECORDS = 3_000
+OUTAGE_SECONDS = 8.0
+
+# What an outage of the broker, or a backlog, may bring beside what is expected: workers that start anew, late answers.
+_BY_THE_WAY = frozenset(
+    {"RESPONSE_TIMEOUT", "CONNECTION_ERROR", "CIRCUIT_OPEN", "MODEL_COLD_START", "CONSUMER_LAG", "TRANSACTION_TOO_OLD"}
+)
+
+
+def _fails(kind: FaultKind, *, delay_ms: float = 0.0, lasting: bool = True) -> Act:
+    async def begins(stage: "Stage") -> None:
+        await stage.misbehave(kind, delay_ms=delay_ms, lasting=lasting)
+
+    return begins
+
+
+_is_well = _fails(FaultKind.NONE)
+
+
+async def _grows_stale(stage: "Stage") -> None:
+    await stage.publish(stage.champion, age=STALE)
+
+
+async def _returns(stage: "Stage") -> None:
+    await stage.publish(stage.champion)
+
+
+async def _goes_wrong(stage: "Stage") -> None:
+    await stage.publish(await asyncio.to_thread(stage.wrong_model))
+
+
+async def _bursts(stage: "Stage") -> None:
+    await stage.pay_at_once(await asyncio.to_thread(_payments, BURST))
+
+
+def _payments(count: int) -> list[Transaction]:
+    now, run = datetime.now(UTC), f"burst{datetime.now(UTC):%H%M%S}"
+    return [
+        replace(each.transaction, transaction_id=f"{run}.{number}", event_time=now)
+        for number, each in enumerate(islice(traffic(TrafficPolicy(seed=7)), count))
+    ]
+
+
+async def _loses_the_broker(stage: "Stage") -> None:
+    await asyncio.to_thread(stage.kafka.kill)
+
+
+async def _has_the_broker_back(stage: "Stage") -> None:
+    await asyncio.to_thread(stage.kafka.start)
+
+
+async def _floods(stage: "Stage") -> None:
+    for _ in range(BAD_RECORDS // 100):
+        await asyncio.gather(*(stage.send(Topic.TRANSACTIONS, b"tok_flood", b"{not json") for _ in range(100)))
+
+
+async def _pushes_a_faulty_set(stage: "Stage") -> None:
+    await stage.send(Topic.RULES, ACTIVE, b'name = "poisoned"\n[[rules]]\nid = "r"\nif = "amount_minor > "\n')
+
+
+async def _pushes_the_shipped_set(stage: "Stage") -> None:
+    from importlib.resources import files
+
+    await stage.send(Topic.RULES, ACTIVE, files("rules").joinpath("default.toml").read_bytes())
+
+
+async def _loses_the_learner(stage: "Stage") -> None:
+    stage.kill("learner")
+
+
+_ALL = (
+    Drill(
+        name="slow-model",
+        summary="Every answer of the model takes 200 ms longer.",
+        begins=_fails(FaultKind.SLEEP, delay_ms=SLOW_MS),
+        ends=_is_well,
+        lasts_seconds=8.0,
+        reasons=frozenset({"RESPONSE_TIMEOUT"}),
+    ),
+    Drill(
+        name="hung-model",
+        summary="Every scorer computes without an end, until it is killed.",
+        begins=_fails(FaultKind.SPIN, lasting=False),
+        reasons=frozenset({"RESPONSE_TIMEOUT"}),
+    ),
+    Drill(
+        name="dead-model",
+        summary="Every scorer process ends.",
+        begins=_fails(FaultKind.EXIT, lasting=False),
+        reasons=frozenset({"CONNECTION_ERROR"}),
+    ),
+    Drill(
+        name="nan-model",
+        summary="The model's answers are no numbers.",
+        begins=_fails(FaultKind.NAN),
+        ends=_is_well,
+        lasts_seconds=8.0,
+        reasons=frozenset({"MODEL_INVALID_OUTPUT"}),
+    ),
+    Drill(
+        name="stale-model",
+        summary="The model in use was made 31 days ago.",
+        begins=_grows_stale,
+        ends=_returns,
+        lasts_seconds=6.0,
+        reasons=frozenset({"MODEL_STALE"}),
+        detected_within_seconds=SOFT_SECONDS,
+    ),
+    Drill(
+        name="consumer-lag",
+        summary=f"{BURST:,} payments come at once.",
+        begins=_bursts,
+        reasons=frozenset({"CONSUMER_LAG", "TRANSACTION_TOO_OLD"}),
+        also=_BY_THE_WAY,
+        detected_within_seconds=SOFT_SECONDS,
+        age_p99_ms=None,
+    ),
+    Drill(
+        name="broker-outage",
+        summary=f"The broker is killed, and started again after {OUTAGE_SECONDS:g} seconds.",
+        begins=_loses_the_broker,
+        ends=_has_the_broker_back,
+        lasts_seconds=OUTAGE_SECONDS,
+        reasons=frozenset({"CONSUMER_LAG", "TRANSACTION_TOO_OLD"}),
+        also=_BY_THE_WAY,
+        detected_within_seconds=OUTAGE_SECONDS + SOFT_SECONDS,  # nobody can be told while it is away
+        age_p99_ms=None,
+        decides="nobody can, then rules",
+    ),
+    Drill(
+        name="malformed-flood",
+        summary=f"{BAD_RECORDS:,} records come that are no payments.",
+        begins=_floods,
+        reasons=frozenset({"DEAD_LETTER"}),
+        model_stays=True,
+        decides="the model decides the good ones",
+    ),
+    Drill(
+        name="poisoned-rules",
+        summary="A rule set is put into force that has faults.",
+        begins=_pushes_a_faulty_set,
+        ends=_pushes_the_shipped_set,
+        reasons=frozenset({"RULESET_REFUSED"}),
+        model_stays=True,
+        decides="the model decides, with the rules of before",
+    ),
+    Drill(
+        name="wrong-model",
+        summary="A sound model is put into use that takes every payment for fraud.",
+        begins=_goes_wrong,
+        ends=_returns,
+        lasts_seconds=8.0,
+        reasons=frozenset({"BLOCK_RATE_HIGH"}),
+        detected_within_seconds=SOFT_SECONDS,
+        model_stays=True,
+        decides="the model decides, people look at what it would block",
+    ),
+    Drill(
+        name="learner-dead",
+        summary="The learner is killed.",
+        begins=_loses_the_learner,
+        model_stays=True,
+        decides="the model of before decides",
+    ),
+)
+DRILLS = {drill.name: drill for drill in _ALL}

@@ -1,0 +1,111 @@
+"""What a drill sees, all of it from topics: every decision with its times, every alert."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from models.alert import AlertStatus
+from rules.decision import DecisionSource, FallbackReason, Outcome
+from streams.broker.topics import DECISIONS, Topic
+from streams.operating.observer import Take
+from streams.wire.alert import AlertEvent, read_alert
+from streams.wire.codec import MalformedRecord
+
+
+class Decided(NamedTuple):
+    """A decision; moments in seconds since 1970."""
+
+    arrived: float  # the broker's timestamp of the payment
+    at: float  # when it was decided
+    outcome: Outcome
+    source: DecisionSource
+    fallback_reason: FallbackReason | None
+    missed: bool  # its deadline
+
+    @property
+    def age_seconds(self) -> float:
+        """From the broker's timestamp of the payment to the decision."""
+        return self.at - self.arrived
+
+
+class _Told(msgspec.Struct):
+    """Of a decision only what is looked at."""
+
+    outcome: Outcome
+    decision_source: DecisionSource
+    fallback_reason: FallbackReason | None
+    received_at: datetime
+    decided_at: datetime
+    deadline_missed: bool
+
+
+_decoder = msgspec.json.Decoder(_Told)
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Takes records in; pure."""
+
+    decisions: list[Decided] = field(default_factory=list)
+    alerts: list[AlertEvent] = field(default_factory=list)
+
+    def takes(self) -> dict[Topic, Take]:
+        """What to observe."""
+        return {**dict.fromkeys(DECISIONS.values(), self._decision), Topic.ALERTS: self._alert}
+
+    def arrived_between(self, begin: float, end: float) -> Iterator[Decided]:
+        """Decisions on payments that the broker took in then."""
+        return (each for each in self.decisions if begin <= each.arrived < end)
+
+    def lately_by_model(self, now: float, seconds: float) -> float:
+        """The share of the latest decisions for which the model answered; 0 of none."""
+        sources = Counter[bool]()
+        for each in reversed(self.decisions):
+            if each.at < now - seconds:
+                break
+            sources[each.fallback_reason is None] += 1
+        return sources[True] / sources.total() if sources else 0.0
+
+    def open_incidents(self) -> set[str]:
+        """Dedup keys of incidents that are not resolved."""
+        latest = {each.subject: each.data.status for each in self.alerts if each.data.status is not AlertStatus.SETTLED}
+        return {key for key, status in latest.items() if status is not AlertStatus.RESOLVED}
+
+    def unsettled(self) -> set[tuple[str, datetime]]:
+        """Incidents that are resolved, went at the model's expense, and are not settled yet."""
+        over = {
+            (each.subject, each.data.started_at)
+            for each in self.alerts
+            if each.data.status is AlertStatus.RESOLVED
+            and each.data.reason in FallbackReason.__members__
+            and each.data.count
+        }
+        return over - {
+            (each.subject, each.data.started_at) for each in self.alerts if each.data.status is AlertStatus.SETTLED
+        }
+
+    def _decision(self, record: Any, _at: float) -> None:
+        try:
+            told = _decoder.decode(record.value or b"")
+        except msgspec.DecodeError:
+            return
+        self.decisions.append(
+            Decided(
+                told.received_at.timestamp(),
+                told.decided_at.timestamp(),
+                told.outcome,
+                told.decision_source,
+                told.fallback_reason,
+                told.deadline_missed,
+            )
+        )
+
+    def _alert(self, record: Any, _at: float) -> None:
+        try:
+            self.alerts.append(read_alert(record.value))
+        except MalformedRecord:
+            return

@@ -1,0 +1,1 @@
+"""Where silence is noticed: a process that watches the others."""

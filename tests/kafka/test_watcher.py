@@ -1,0 +1,86 @@
+"""`holdfast watcher` on a real broker: who goes silent is told once, and who comes back or ends well, too."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from support.outside import Outside, outside_of
+from support.processes import Running, environment_of, running, running_worker
+
+from streams.broker.topics import Topic
+from streams.wire.heartbeat import read_heartbeat
+
+pytestmark = pytest.mark.kafka
+
+QUICK = {"watch_heartbeat_seconds": "0.5", "watch_silent_after_seconds": "3", "incidents_quiet_seconds": "1"}
+
+
+@pytest.fixture
+def outside(bootstrap: str, topic_prefix: str) -> Iterator[Outside]:
+    with outside_of(bootstrap, topic_prefix) as there:
+        yield there
+
+
+@pytest.fixture
+def watcher(outside: Outside) -> Iterator[Running]:
+    environment = environment_of(outside.bootstrap, outside.prefix, **outside.variables(**QUICK))
+    with running(("-m", "streams.operating.cli", "watcher"), environment) as started:
+        yield started
+
+
+def told(outside: Outside, component: str) -> list[tuple[str, str]]:
+    return [(each["status"], each["reason"]) for each in outside.alerts(component)]
+
+
+def exposed(watcher: Running) -> str:
+    """All its metrics."""
+    [port] = re.findall(r'"metrics_port": (\d+)', watcher.said())
+    with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        return str(answer.read().decode())
+
+
+def silent(watcher: Running) -> float:
+    return watcher.metric("holdfast_process_silent")
+
+
+def test_a_worker_that_is_stopped_goes_silent_and_one_that_goes_on_is_heard(outside: Outside, watcher: Running) -> None:
+    with running_worker(outside.bootstrap, outside.prefix, **outside.variables(**QUICK)) as worker:
+        outside.until(lambda: 'process="worker-1"' in exposed(watcher))
+        os.kill(worker.pid, signal.SIGSTOP)
+        try:
+            outside.until(lambda: told(outside, "worker-1") == [("open", "PROCESS_SILENT")])
+            assert silent(watcher) == 1
+        finally:
+            os.kill(worker.pid, signal.SIGCONT)
+        outside.until(lambda: told(outside, "worker-1")[1:] == [("resolved", "PROCESS_SILENT")] or not worker.alive())
+
+
+def test_a_worker_that_is_killed_is_missed_and_one_that_ends_is_not(outside: Outside, watcher: Running) -> None:
+    with running_worker(outside.bootstrap, outside.prefix, **outside.variables(**QUICK)) as worker:
+        outside.until(lambda: 'process="worker-1"' in exposed(watcher))
+        worker.kill()
+        outside.until(lambda: told(outside, "worker-1") == [("open", "PROCESS_SILENT")])
+    with running_worker(outside.bootstrap, outside.prefix, **outside.variables(**QUICK)):
+        outside.until(lambda: silent(watcher) == 0)
+    outside.until(lambda: told(outside, "worker-1") == [("open", "PROCESS_SILENT"), ("resolved", "PROCESS_SILENT")])
+    outside.until(lambda: 'process="worker-1"' not in exposed(watcher))
+    assert told(outside, "kafka") == []
+
+
+def test_a_heartbeat_says_what_a_worker_is_at(outside: Outside) -> None:
+    with running_worker(outside.bootstrap, outside.prefix, **outside.variables(**QUICK)):
+        beats: list[Any] = []
+
+        def beaten() -> bool:
+            beats[:] = [read_heartbeat(each.value()) for each in outside.all_of(Topic.HEARTBEATS) if each.value()]
+            return any(each.lanes == 2 for each in beats)
+
+        outside.until(beaten)
+        last = beats[-1]
+        assert (last.instance, last.mode, last.mode_reason) == ("worker-1", "stand_in", "MODEL_COLD_START")
+        assert last.started_at <= last.mode_since <= last.at
+    assert outside.all_of(Topic.HEARTBEATS)[-1].value() is None  # it ended as it should

@@ -1,0 +1,206 @@
+"""Drills are judged by the topics: each expectation can fail, and the four moments are those of the records."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from models.alert import Alert, AlertStatus, Severity
+from rules.decision import DecisionSource, FallbackReason, Outcome
+from streams.auditing.accounting import LedgerReport
+from streams.auditing.audit import Audit
+from streams.operating.drills.catalogue import DRILLS
+from streams.operating.drills.drill import Drill, nothing
+from streams.operating.drills.evidence import Decided, Evidence
+from streams.operating.drills.judging import Judgement, Moments, Played, judge
+from streams.operating.drills.report import Report, markdown, page
+from streams.wire.alert import AlertEvent, event_of
+
+BEGAN = 1_000.0
+MOMENTS = Moments(calm_from=BEGAN - 2, began=BEGAN, ended=BEGAN + 5, over=BEGAN + 12)
+DRILL = Drill(name="dead", summary="It dies.", begins=nothing, reasons=frozenset({"CONNECTION_ERROR"}))
+
+
+def at(second: float) -> datetime:
+    return datetime.fromtimestamp(BEGAN + second, UTC)
+
+
+def alert(status: AlertStatus, second: float, *, opened: float = 0.5, reason: str = "CONNECTION_ERROR") -> AlertEvent:
+    data = Alert(
+        status=status,
+        dedup_key=f"worker-1/{reason}",
+        severity=Severity.CRITICAL,
+        reason=reason,
+        component="scorer",
+        started_at=at(opened),
+        detected_at=at(opened),
+        restored_at=at(second) if status is AlertStatus.RESOLVED else None,
+        settled_at=at(second) if status is AlertStatus.SETTLED else None,
+        count=3,
+    )
+    return event_of(data, event_id=f"{status}{second}", source="/w", area="scoring", what="down", time=at(second))
+
+
+def decided(second: float, *, age: float = 0.02, model: bool = True, missed: bool = False) -> Decided:
+    source, reason = (
+        (DecisionSource.MODEL, None) if model else (DecisionSource.STAND_IN, FallbackReason.CONNECTION_ERROR)
+    )
+    return Decided(BEGAN + second, BEGAN + second + age, Outcome.APPROVE, source, reason, missed)
+
+
+def good() -> Evidence:
+    decisions = [decided(n / 10, model=not 0 <= n < 40) for n in range(-20, 110)]
+    alerts = [alert(AlertStatus.OPEN, 0.6), alert(AlertStatus.RESOLVED, 7.0), alert(AlertStatus.SETTLED, 8.0)]
+    return Evidence(decisions=decisions, alerts=alerts)
+
+
+def failed(judgement: Judgement) -> list[str]:
+    return [check.expected for check in judgement.checks if not check.holds]
+
+
+def test_a_drill_in_which_all_came_as_it_must_passes_with_its_four_moments() -> None:
+    judgement = judge(DRILL, good(), MOMENTS)
+
+    assert failed(judgement) == []
+    timeline = judgement.timeline
+    assert (timeline.detected, timeline.contained) == (pytest.approx(0.6), pytest.approx(0.6))
+    assert (timeline.restored, timeline.settled) == (pytest.approx(7.0), pytest.approx(8.0))
+    assert (judgement.decisions, judgement.without_model) == (110, 40)
+    assert judgement.p99_ms == pytest.approx(20.0)
+
+
+def without(status: AlertStatus) -> Callable[[Evidence], None]:
+    def drop(evidence: Evidence) -> None:
+        evidence.alerts = [each for each in evidence.alerts if each.data.status is not status]
+
+    return drop
+
+
+BROKEN = {
+    "nobody hears of it": (
+        lambda e: e.alerts.clear(),
+        ["people hear of CONNECTION_ERROR, and of nothing else", "within 2 s"],
+    ),
+    "late": (
+        lambda e: e.alerts.__setitem__(0, alert(AlertStatus.OPEN, 2.1)),
+        ["within 2 s"],
+    ),
+    "another alarm": (
+        lambda e: e.alerts.extend(
+            [
+                alert(AlertStatus.OPEN, 3.0, opened=3.0, reason="CONSUMER_LAG"),
+                alert(AlertStatus.RESOLVED, 4.0, opened=3.0, reason="CONSUMER_LAG"),
+            ]
+        ),
+        ["people hear of CONNECTION_ERROR, and of nothing else"],
+    ),
+    "it never ends": (without(AlertStatus.RESOLVED), ["each incident opens once and resolves once"]),
+    "it ends twice": (
+        lambda e: e.alerts.append(alert(AlertStatus.RESOLVED, 9.0)),
+        ["each incident opens once and resolves once"],
+    ),
+    "decided late": (
+        lambda e: e.decisions.extend(decided(1.0, age=0.2) for _ in range(2)),
+        ["decided at p99 within 150 ms"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_drill_fails_for_each_thing_that_comes_otherwise(name: str) -> None:
+    breaks, expected = BROKEN[name]
+    evidence = good()
+    breaks(evidence)
+    assert failed(judge(DRILL, evidence, MOMENTS)) == expected
+
+
+def test_a_drill_fails_whose_patience_ended() -> None:
+    moments = replace(MOMENTS, patience_ended=True)
+    assert failed(judge(DRILL, good(), moments)) == ["all is well and settled afterwards"]
+
+
+def test_where_the_model_must_stay_rules_may_not_decide() -> None:
+    drill = replace(DRILL, model_stays=True)
+    assert failed(judge(drill, good(), MOMENTS)) == ["the model goes on deciding"]
+
+
+def test_where_nobody_need_hear_an_alarm_fails() -> None:
+    drill = replace(DRILL, reasons=frozenset())
+    assert failed(judge(drill, good(), MOMENTS)) == ["nobody is woken"]
+
+
+def test_it_is_contained_once_no_payment_that_comes_misses_its_deadline() -> None:
+    evidence = good()
+    evidence.decisions += [decided(1.5, missed=True), decided(3.5, age=0.1, missed=True)]
+    assert judge(DRILL, evidence, MOMENTS).timeline.contained == pytest.approx(3.5)
+
+
+@pytest.mark.parametrize(
+    ("alerts", "opened", "unsettled"),
+    [
+        ([], 0, 0),
+        ([alert(AlertStatus.OPEN, 1)], 1, 0),
+        ([alert(AlertStatus.OPEN, 1), alert(AlertStatus.RESOLVED, 2)], 0, 1),
+        ([alert(AlertStatus.OPEN, 1), alert(AlertStatus.RESOLVED, 2), alert(AlertStatus.SETTLED, 3)], 0, 0),
+        (
+            [
+                alert(AlertStatus.OPEN, 1),
+                alert(AlertStatus.RESOLVED, 2),
+                alert(AlertStatus.OPEN, 3, opened=3),
+                alert(AlertStatus.SETTLED, 4),
+            ],
+            1,
+            0,
+        ),
+    ],
+)
+def test_what_is_open_and_what_is_not_settled(alerts: Sequence[AlertEvent], opened: int, unsettled: int) -> None:
+    evidence = Evidence(alerts=list(alerts))
+    assert (len(evidence.open_incidents()), len(evidence.unsettled())) == (opened, unsettled)
+
+
+def test_the_report_has_each_drill_with_its_moments_and_needs_nothing_from_elsewhere() -> None:
+    evidence = good()
+    ledger = LedgerReport(
+        transactions=130,
+        decided=130,
+        dead_letters=0,
+        duplicates=0,
+        in_flight=0,
+        unaccounted=0,
+        unaccounted_samples=(),
+        decided_twice=0,
+        decided_twice_samples=(),
+        contradictory=0,
+        contradictory_samples=(),
+    )
+    report = Report(
+        played=[Played(judgement=judge(DRILL, evidence, MOMENTS), decisions=evidence.decisions)],
+        audit=Audit(ledger=ledger, unreadable=0),
+        rate=300.0,
+        machine="a <machine>",
+    )
+    assert "| dead | passed | 0.6 s | 0.6 s | 7.0 s | 8.0 s | 20 / 20 | 40 of 110 |" in markdown(report)
+    written = page(report)
+    assert "a &lt;machine&gt;" in written
+    assert "<svg" in written
+    assert "<script" not in written
+    assert report.passed
+    assert not replace(report, audit=Audit(ledger=replace(ledger, unaccounted=1), unreadable=0)).passed
+
+
+def test_every_failure_kind_of_the_model_the_stream_and_the_people_has_its_drill() -> None:
+    assert set(DRILLS) == {
+        "slow-model",
+        "hung-model",
+        "dead-model",
+        "nan-model",
+        "stale-model",
+        "consumer-lag",
+        "broker-outage",
+        "malformed-flood",
+        "poisoned-rules",
+        "wrong-model",
+        "learner-dead",
+    }
