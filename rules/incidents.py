@@ -13,14 +13,20 @@ _LONGEST_SECONDS = 365 * 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentPolicy:
-    """How often an open incident is reported, and what proves that it is over. Raises ValueError for no time."""
+    """When an incident opens, how often it is reported, and what proves that it is over. Raises ValueError for no time.
 
+    A soft failure, one late batch, is no incident: it takes so many, each well one in between taken off again.
+    """
+
+    soft_batches: int = 3
     quiet_seconds: float = 3.0  # without a failure, and with proof of health after the last one
     update_seconds: float = 20.0  # between updates of an open incident
 
     def __post_init__(self) -> None:
         if not (0 < self.quiet_seconds < _LONGEST_SECONDS and 0 < self.update_seconds < _LONGEST_SECONDS):
             raise ValueError("an incident's times must be above 0 and below a year")
+        if self.soft_batches < 1:
+            raise ValueError("an incident takes at least one batch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +37,19 @@ class FailureKind:
     what: str
     severity: Severity
     suggested_action: str
+    soft: bool  # one is a hiccup, and only several are an incident
 
 
-def _kind(area: str, what: str, severity: Severity, suggested_action: str) -> FailureKind:
-    return FailureKind(area=area, what=what, severity=severity, suggested_action=suggested_action)
+def _kind(area: str, what: str, severity: Severity, suggested_action: str, *, soft: bool = False) -> FailureKind:
+    return FailureKind(area=area, what=what, severity=severity, suggested_action=suggested_action, soft=soft)
 
 
 # The closed list of what people are alerted to. Each reason has a section of the same name in docs/runbook.md.
 KINDS = MappingProxyType(
     {
-        "RESPONSE_TIMEOUT": _kind("scoring", "slow", Severity.CRITICAL, "Rules decide. See what the scorer waits for."),
+        "RESPONSE_TIMEOUT": _kind(
+            "scoring", "slow", Severity.CRITICAL, "Rules decide. See what the scorer waits for.", soft=True
+        ),
         "CONNECTION_ERROR": _kind("scoring", "down", Severity.CRITICAL, "Rules decide while the scorer is replaced."),
         "APPLICATION_ERROR": _kind("scoring", "failed", Severity.CRITICAL, "Rules decide. Read the scorer's error."),
         "MODEL_INVALID_OUTPUT": _kind(
@@ -51,7 +60,9 @@ KINDS = MappingProxyType(
         ),
         "MODEL_COLD_START": _kind("model", "missing", Severity.WARNING, "Start the learner, or warm a model up."),
         "MODEL_STALE": _kind("model", "stale", Severity.WARNING, "See why the learner publishes nothing."),
-        "TRANSACTION_TOO_OLD": _kind("lane", "late", Severity.WARNING, "Add workers, or find what holds the lane up."),
+        "TRANSACTION_TOO_OLD": _kind(
+            "lane", "late", Severity.WARNING, "Add workers, or find what holds the lane up.", soft=True
+        ),
         "CONSUMER_LAG": _kind("lane", "behind", Severity.WARNING, "Add workers, or find what holds the lane up."),
         "FEATURE_MISSING": _kind("lane", "blind", Severity.WARNING, "Find the producer that leaves fields out."),
         "FORCED": _kind("operator", "forced", Severity.INFO, "Release the mode when the reason is gone."),
@@ -87,6 +98,7 @@ class _Incident:
     count: int = 0
     amount_minor: int = 0
     samples: list[str] = field(default_factory=list)
+    soft_batches: int = 0  # that failed softly and were not made up for, while it is not open
 
 
 class Incidents:
@@ -97,6 +109,7 @@ class Incidents:
         self._source = source
         self._versions = versions or {}
         self._open: dict[str, _Incident] = {}
+        self._doubted: dict[str, _Incident] = {}  # may become incidents
 
     def adopt(self, alert: Alert, now: Moment) -> bool:
         """Go on with an incident that a predecessor of the same source left open; whether there is one to go on with.
@@ -133,25 +146,40 @@ class Incidents:
         samples: Iterable[str] = (),
         partition: int | None = None,
     ) -> Alert | None:
-        """Record failures of a component; the alert is the opening one, or an update that is due, or none."""
-        incident = self._open.get(component)
-        opening = incident is None
+        """Record failures of a component in a batch; the alert opens an incident, or is an update that is due."""
+        incident = self._open.get(component) or self._doubted.get(component)
         if incident is None:
             incident = _Incident(component, reason, now.time, now.seconds, now.seconds, partition)
-            self._open[component] = incident
         incident.count += count
         incident.amount_minor += amount_minor
         incident.samples.extend(sample for sample in list(samples)[: MOST_SAMPLES - len(incident.samples)])
         incident.last_failure, incident.healthy_since = now.seconds, None
-        if opening:
-            return self._alert(incident, AlertStatus.OPEN, now)
-        return self._update_when_due(incident, now)
+        if component in self._open:
+            return self._update_when_due(incident, now)
+        return self._opening(incident, reason, now)
+
+    def _opening(self, incident: _Incident, reason: str, now: Moment) -> Alert | None:
+        """Open it, unless it is a doubt so far."""
+        incident.soft_batches += 1
+        if KINDS[reason].soft and incident.soft_batches < self._policy.soft_batches:
+            self._doubted[incident.component] = incident
+            return None
+        self._doubted.pop(incident.component, None)
+        self._open[incident.component] = incident
+        if not KINDS[reason].soft:
+            incident.reason = reason  # a fact says more than the doubts before it
+        return self._alert(incident, AlertStatus.OPEN, now)
 
     def healthy(self, component: str, now: Moment) -> None:
         """Proof that a component does its work again. Silence proves nothing."""
         incident = self._open.get(component)
         if incident is not None and incident.healthy_since is None:
             incident.healthy_since = now.time
+        doubt = self._doubted.get(component)
+        if doubt is not None:
+            doubt.soft_batches -= 1
+            if doubt.soft_batches <= 0:
+                del self._doubted[component]
 
     def due(self, now: Moment) -> list[Alert]:
         """Resolutions and updates whose time has come. Call about once a second."""

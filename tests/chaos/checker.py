@@ -142,9 +142,10 @@ def recomputed(evidence: Evidence) -> dict[tuple[int, bytes], bytes | None]:
 def follow(profile: Profile, transaction: Transaction, *, approved_in_stead: bool) -> None:
     """Take a decided payment into its card's profile, as a worker must have done."""
     at, amount = transaction.event_time.timestamp(), transaction.amount_minor
-    profile.observe(at, amount, id_hash(transaction.transaction_id), content_fingerprint(transaction))
+    hashed = id_hash(transaction.transaction_id)
+    profile.observe(at, amount, hashed, content_fingerprint(transaction))
     if approved_in_stead:
-        profile.note_stand_in(at, amount)
+        profile.note_stand_in(at, amount, hashed)
 
 
 def nothing_open(evidence: Evidence, _: list[Acknowledged]) -> Iterator[str]:

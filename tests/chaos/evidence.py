@@ -4,6 +4,7 @@ Read committed for what a consumer is to believe, and once more uncommitted for 
 """
 
 import time
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from models.alert import AlertStatus
 from models.learner import Learner
 from models.profile import pack
 from models.transaction import Transaction
@@ -58,6 +60,7 @@ class Evidence:
     profiles: dict[tuple[int, bytes], bytes | None] = field(default_factory=dict)  # latest, by partition and card
     noted: dict[int, int] = field(default_factory=dict)  # the next input offset, by partition
     alerts: list[tuple[str, str]] = field(default_factory=list)  # status and dedup key, in order
+    appended: dict[int, "array[float]"] = field(default_factory=dict)  # when decisions were, by partition and in order
     labels: int = 0  # that the latest model says it has learnt, those of the warm-up left out
     labels_in_histories: int = 0  # counted in the acceptors' histories of the same moment
     taken_back: int = 0  # records of the output topics that lie in aborted transactions
@@ -92,9 +95,9 @@ def _leave_out(profiles: dict[tuple[int, bytes], bytes | None], before: WarmUp) 
 
 
 def alerts(settings: Settings) -> list[tuple[str, str]]:
-    """Status and dedup key of every alert, in order."""
+    """Status and dedup key of every alert of an incident's life, in order; that it is settled is said afterwards."""
     told = (read_alert(message.value()).data for message in _records(settings, Topic.ALERTS))
-    return [(each.status.value, each.dedup_key) for each in told]
+    return [(each.status.value, each.dedup_key) for each in told if each.status is not AlertStatus.SETTLED]
 
 
 def _transactions(settings: Settings, evidence: Evidence) -> None:
@@ -109,13 +112,17 @@ def _transactions(settings: Settings, evidence: Evidence) -> None:
 def _endings(settings: Settings, evidence: Evidence) -> int:
     dead_letters = name_of(Topic.DEAD_LETTERS, settings.topics)
     source = name_of(Topic.TRANSACTIONS, settings.topics)
+    times: dict[int, list[float]] = {number: [] for number in range(settings.topics.partitions)}
     count = 0
     for message in _records(settings, *DECISIONS.values(), Topic.DEAD_LETTERS):
         count += 1
         ending = _letter(message, source) if message.topic() == dead_letters else _decision(message)
+        if message.topic() != dead_letters:
+            times[message.partition()].append(message.timestamp()[1] / 1000)
         if ending is not None:
             evidence.endings[ending.place].append(ending)
             evidence.sequence.append(ending)
+    evidence.appended = {number: array("d", sorted(each)) for number, each in times.items()}
     return count
 
 

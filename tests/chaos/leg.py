@@ -8,10 +8,12 @@ from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from chaos.ages import classed
 from chaos.checker import Acknowledged, judge
+from chaos.deciding_again import deciding_again
 from chaos.estate import Estate
 from chaos.evidence import alerts, gather, open_transactions
 from chaos.history import History, events
@@ -57,6 +59,9 @@ async def run(order: Order, home: Path) -> Outcome:
         audit = await audit_topics(estate.settings, wait_seconds=order.settle_seconds)
         await asyncio.gather(*(part.stop() for part in estate.parts.values()))
         evidence = await asyncio.to_thread(gather, estate.settings, warm_up())
+    episodes = [
+        replace(each, deciding_seconds=deciding_again(evidence.appended, each.counted_from)) for each in episodes
+    ]
     acknowledged = [
         Acknowledged(kind=each["kind"], place=(each["partition"], each["offset"]))
         for sent in ("sent.jsonl", "sent-after.jsonl")
@@ -127,6 +132,7 @@ async def _all_faults(order: Order, estate: Estate, listener: Listener, history:
             Episode(
                 kind=fault.kind,
                 back_seconds=back,
+                counted_from=counted_from,
                 during=classed(listener.ages_between(began, now)),
                 after=classed(listener.ages_between(now, time.time())),
                 clocks=Counter(map(round, listener.clocks_between(began, now))),

@@ -13,7 +13,9 @@ class Episode:
     """One fault and what followed it."""
 
     kind: FaultKind
-    back_seconds: float | None  # until every partition was decided again; None: not within the patience of the run
+    back_seconds: float | None  # until a payment of after it was decided in every partition; None: not in time
+    counted_from: float = 0.0  # seconds since 1970
+    deciding_seconds: float | None = None  # until every partition had a decision appended again
     during: Ages  # from the fault until all was back
     after: Ages  # and in the seconds after that
     clocks: Mapping[int, int] = field(default_factory=dict)  # decisions, by whole seconds that their clock was ahead

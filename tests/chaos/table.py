@@ -7,12 +7,19 @@ from chaos.ages import Ages, percentile, together
 from chaos.outcome import Episode, Outcome
 from chaos.schedule import FaultKind
 
-HEADERS = ("fault", "times", "back, median s", "back, max s", "age p50 / p99 ms during", "age p50 / p99 ms after")
+HEADERS = (
+    "fault",
+    "times",
+    "deciding again, median / max s",
+    "back, median / max s",
+    "age p50 / p99 ms during",
+    "age p50 / p99 ms after",
+)
 
 
 def rows(outcomes: Sequence[Outcome]) -> list[tuple[str, ...]]:
     """A row for each kind of fault, and one for the calm before the first."""
-    said: list[tuple[str, ...]] = [("none", "", "", "", "", _said(together(each.calm for each in outcomes)))]
+    said: list[tuple[str, ...]] = [("none", "", "", "", _said(together(each.calm for each in outcomes)))]
     for kind in FaultKind:
         those = [each for outcome in outcomes for each in outcome.episodes if each.kind is kind]
         if those:
@@ -28,17 +35,20 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
 
 
 def _row(kind: FaultKind, those: Sequence[Episode]) -> tuple[str, ...]:
-    backs = [each.back_seconds for each in those if each.back_seconds is not None]
-    never = len(those) - len(backs)
-    median, longest = (f"{np.median(backs):.1f}", f"{max(backs):.1f}") if backs else ("", "")
+    never = sum(each.back_seconds is None for each in those)
     return (
         kind.value,
         str(len(those)),
-        median,
-        longest + (f", {never} never" if never else ""),
+        _median_and_longest([each.deciding_seconds for each in those]),
+        _median_and_longest([each.back_seconds for each in those]) + (f", {never} never" if never else ""),
         _said(together(each.during for each in those)),
         _said(together(each.after for each in those)),
     )
+
+
+def _median_and_longest(seconds: Sequence[float | None]) -> str:
+    known = [each for each in seconds if each is not None]
+    return f"{np.median(known):.1f} / {max(known):.1f}" if known else ""
 
 
 def _said(ages: Ages) -> str:

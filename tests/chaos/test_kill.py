@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -34,10 +35,11 @@ from streams.auditing.audit import audit_topics
 from streams.broker.topics import DECISIONS, Topic
 from streams.deciding.lane import fenced_producer
 from streams.operating.simulating import simulate
+from streams.reconciling.reading import reconciled
 from streams.supervising import supervisor as supervising
 from streams.supervising.restarts import RestartPolicy
 from streams.supervising.supervisor import Child, Kept, State, Supervisor
-from streams.wire.codec import read_decision, write_decision
+from streams.wire.codec import read_decision, read_revision, write_decision
 from streams.wire.snapshot_record import CHAMPION
 
 pytestmark = pytest.mark.chaos
@@ -73,7 +75,7 @@ def lives(pid: int) -> bool:
 
 
 def child(outside: Outside, name: str) -> Child:
-    kind = "learner" if name == "learner" else "worker"
+    kind = name if name in ("learner", "reconciler") else "worker"
     settings = outside.variables(**QUICK_LEARNER)
     return Child(
         name=name,
@@ -96,7 +98,7 @@ def family(children: dict[str, Kept]) -> list[int]:
 
 
 async def kill_each_once(children: dict[str, Kept]) -> list[int]:
-    """Kill a worker, another's scorer and the learner, two seconds apart; who was killed, once all are replaced."""
+    """Kill a worker, another's scorer, learner and reconciler, some apart; who was killed, once all are replaced."""
     await asyncio.sleep(2.0)
     worker = process_of(children["worker-1"])
     worker.kill()
@@ -106,22 +108,26 @@ async def kill_each_once(children: dict[str, Kept]) -> list[int]:
     [scorer] = scorers_of(other.pid)
     scorer.kill()
     await asyncio.sleep(2.0)
-    learner = process_of(children["learner"])
+    learner, reconciler = process_of(children["learner"]), process_of(children["reconciler"])
     learner.kill()
-    await until(lambda: all(children[name].restarts == 1 for name in ("worker-1", "learner")))
+    reconciler.kill()
+    await until(lambda: all(children[name].restarts == 1 for name in ("worker-1", "learner", "reconciler")))
     await until(lambda: all(kept.state is State.READY for kept in children.values()))
     await until(lambda: [each.pid for each in scorers_of(other.pid)] not in ([], [scorer.pid]))
-    return [worker.pid, scorer.pid, learner.pid]
+    return [worker.pid, scorer.pid, learner.pid, reconciler.pid]
 
 
-async def test_kill_9_of_worker_scorer_and_learner_loses_and_repeats_nothing(outside: Outside, tmp_path: Path) -> None:
+async def test_kill_9_of_worker_scorer_learner_and_reconciler_loses_and_repeats_nothing(
+    outside: Outside, tmp_path: Path
+) -> None:
     async with Supervisor(tmp_path, policy=QUICK) as supervisor:
-        await supervisor.start(*(child(outside, name) for name in ("worker-1", "worker-2", "learner")))
+        await supervisor.start(*(child(outside, name) for name in ("worker-1", "worker-2", "learner", "reconciler")))
         children = {kept.child.name: kept for kept in supervisor}
         killing = asyncio.create_task(kill_each_once(children))
         sent = await simulate(outside.settings, rate=RATE, seconds=SECONDS, policy=TRAFFIC, bad=0.02)
         killed = await killing
         audit = await audit_topics(outside.settings, wait_seconds=PATIENCE_SECONDS)
+        await reconciled(outside.settings, wait_seconds=10.0)
         everybody = family(children)
 
     ledger = audit.ledger
@@ -134,7 +140,24 @@ async def test_kill_9_of_worker_scorer_and_learner_loses_and_repeats_nothing(out
     verdict = judge(gather(outside.settings, WarmUp()), [])
     # A label that corrects another is in no history, and no calm payment came to prove that incidents are over.
     assert verdict.broken.keys() <= {"labels are learnt once", "alerts open and resolve once"}, verdict.broken
-    assert made_out_of_order(outside.all_of(*DECISIONS.values())) == []
+    decisions = outside.all_of(*DECISIONS.values())
+    assert made_out_of_order(decisions) == []
+    assert_revised_once(decisions, outside.all_of(Topic.REVISED))
+
+
+def assert_revised_once(decisions: list[Message], revisions: list[Message]) -> None:
+    """Of what was decided without the model, all but what came after it last answered, and nothing else."""
+    made = [read_decision(each.value()) for each in decisions]
+    answered = max(each.timestamp()[1] for each, one in zip(decisions, made, strict=True) if one.risk_score is not None)
+    due = {
+        one.decision_id
+        for each, one in zip(decisions, made, strict=True)
+        if one.fallback_reason is not None and each.timestamp()[1] <= answered
+    }
+    revised = Counter(read_revision(each.value()).decision_id for each in revisions)
+    assert due
+    assert due <= revised.keys() <= {one.decision_id for one in made if one.fallback_reason is not None}
+    assert set(revised.values()) == {1}
 
 
 async def test_a_spare_decides_in_the_place_of_a_killed_worker(

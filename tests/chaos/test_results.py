@@ -18,7 +18,15 @@ KILL = FaultKind.KILL_WORKER
 def an_outcome(back: float | None, lost: int) -> Outcome:
     return Outcome(
         verdict=Verdict(broken={"nothing is lost": ("a",)} if lost else {}, counts={"nothing is lost": lost}),
-        episodes=[Episode(kind=KILL, back_seconds=back, during=classed([0.1] * 95 + [2.0] * 5), after=classed([0.01]))],
+        episodes=[
+            Episode(
+                kind=KILL,
+                back_seconds=back,
+                deciding_seconds=back and 1.0,
+                during=classed([0.1] * 95 + [2.0] * 5),
+                after=classed([0.01]),
+            )
+        ],
         calm=classed([0.005]),
         inputs=1_000,
         taken_back=3,
@@ -45,7 +53,7 @@ def test_the_table_adds_up_legs() -> None:
     said = markdown([an_outcome(1.5, 0), an_outcome(2.5, 0), an_outcome(None, 2)])
     [row] = [line for line in said.splitlines() if line.startswith("| kill -9 worker |")]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells[1:4] == ["3", "2.0", "2.5, 1 never"]
+    assert cells[1:4] == ["3", "1.0 / 1.0", "2.0 / 2.5, 1 never"]
     p50, p99 = (int(each) for each in cells[4].replace(",", "").split(" / "))
     assert 99 <= p50 <= 101
     assert 1980 <= p99 <= 2020

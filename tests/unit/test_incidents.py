@@ -15,7 +15,7 @@ from rules.incidents import KINDS, IncidentPolicy, Incidents
 from rules.moment import Moment
 from streams.wire.alert import event_of, read_alert, write_alert
 
-POLICY = IncidentPolicy(quiet_seconds=3.0, update_seconds=20.0)
+POLICY = IncidentPolicy(soft_batches=1, quiet_seconds=3.0, update_seconds=20.0)
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 OPEN, UPDATE, RESOLVED = AlertStatus.OPEN, AlertStatus.UPDATE, AlertStatus.RESOLVED
 RUNBOOK = Path("docs/runbook.md").read_text("utf-8")
@@ -37,6 +37,43 @@ def test_the_first_failure_opens_and_the_second_is_only_counted() -> None:
     assert opening is not None
     assert (opening.status, opening.count, opening.amount_minor) == (OPEN, 3, 500)
     assert incidents.failed("scorer", "CIRCUIT_OPEN", at(1), count=2) is None
+
+
+def of_three() -> Incidents:
+    return Incidents(IncidentPolicy(soft_batches=3), source="worker-1")
+
+
+def late(incidents: Incidents, second: float) -> Alert | None:
+    return incidents.failed("scorer", "RESPONSE_TIMEOUT", at(second), count=2, amount_minor=10, samples=["t"])
+
+
+def test_one_late_batch_is_no_incident_and_several_are_one_that_began_with_the_first() -> None:
+    incidents = of_three()
+    assert (late(incidents, 0), late(incidents, 1)) == (None, None)
+    assert incidents.due(at(2)) == []
+    opening = late(incidents, 2)
+    assert opening is not None
+    assert (opening.status, opening.started_at, opening.count, opening.amount_minor) == (OPEN, at(0).time, 6, 30)
+    assert late(incidents, 3) is None
+
+
+def test_well_batches_make_up_for_late_ones_each_for_one() -> None:
+    incidents = of_three()
+    for second in range(0, 100, 2):
+        assert late(incidents, second) is None
+        incidents.healthy("scorer", at(second + 1))
+    assert (late(incidents, 101), late(incidents, 102)) == (None, None)
+    incidents.healthy("scorer", at(103))
+    assert late(incidents, 104) is None
+    assert late(incidents, 105) is not None
+
+
+def test_a_fact_opens_at_once_and_names_the_incident_that_was_in_doubt() -> None:
+    incidents = of_three()
+    late(incidents, 0)
+    opening = incidents.failed("scorer", "CONNECTION_ERROR", at(1))
+    assert opening is not None
+    assert (opening.reason, opening.count) == ("CONNECTION_ERROR", 3)
 
 
 def test_an_update_sums_up_what_happened_since() -> None:

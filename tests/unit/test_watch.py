@@ -25,7 +25,7 @@ class Announcer:
 
     def __init__(self) -> None:
         self.clock = StoppedClock()
-        self.incidents = Incidents(IncidentPolicy(quiet_seconds=3.0), source="w")
+        self.incidents = Incidents(IncidentPolicy(soft_batches=1, quiet_seconds=3.0), source="w")
         self.alerts: list[Alert] = []
 
     def failed(self, component: str, reason: str, *, samples: list[str] | None = None, **facts: int | None) -> None:

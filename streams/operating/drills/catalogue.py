@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 SLOW_MS = 200.0
 STALE = timedelta(days=31)  # beyond scorer.stale_after_hours
 BURST = 32_000  # payments: beyond deadline.lag_enter in each of four partitions
-BAD_RECORDS = 3_000
+BAD_RECORDS, BAD_SECONDS = 3_000, 5.0
+DEADLINE_MS = 300.0  # as deadline.deadline_ms is
 OUTAGE_SECONDS = 8.0
 
 # What an outage of the broker, or a backlog, may bring beside what is expected: workers that start anew, late answers.
@@ -72,8 +73,10 @@ async def _has_the_broker_back(stage: "Stage") -> None:
 
 
 async def _floods(stage: "Stage") -> None:
-    for _ in range(BAD_RECORDS // 100):
-        await asyncio.gather(*(stage.send(Topic.TRANSACTIONS, b"tok_flood", b"{not json") for _ in range(100)))
+    for _ in range(50):
+        pause = asyncio.sleep(BAD_SECONDS / 50)
+        bad = (stage.send(Topic.TRANSACTIONS, f"tok_{n}".encode(), b"{not json") for n in range(BAD_RECORDS // 50))
+        await asyncio.gather(pause, *bad)
 
 
 async def _pushes_a_faulty_set(stage: "Stage") -> None:
@@ -127,6 +130,7 @@ _ALL = (
         lasts_seconds=6.0,
         reasons=frozenset({"MODEL_STALE"}),
         detected_within_seconds=SOFT_SECONDS,
+        age_p99_ms=DEADLINE_MS,  # each new model is verified by a process of its own
     ),
     Drill(
         name="consumer-lag",
@@ -151,8 +155,9 @@ _ALL = (
     ),
     Drill(
         name="malformed-flood",
-        summary=f"{BAD_RECORDS:,} records come that are no payments.",
+        summary=f"{BAD_RECORDS:,} records come in {BAD_SECONDS:g} seconds that are no payments.",
         begins=_floods,
+        lasts_seconds=0.0,
         reasons=frozenset({"DEAD_LETTER"}),
         model_stays=True,
         decides="the model decides the good ones",
@@ -174,6 +179,7 @@ _ALL = (
         lasts_seconds=8.0,
         reasons=frozenset({"BLOCK_RATE_HIGH"}),
         detected_within_seconds=SOFT_SECONDS,
+        age_p99_ms=DEADLINE_MS,
         model_stays=True,
         decides="the model decides, people look at what it would block",
     ),

@@ -17,6 +17,7 @@ from streams.operating.simulating import simulate
 
 CALM_SECONDS, CALM_SHARE = 2.0, 0.95  # the model decides for so long, nearly all
 LOOK_SECONDS = 0.1
+SETTLE_SECONDS = 10.0  # beside each worker a spare is started soon after it, and imports everything
 PATIENCE_SECONDS = 90.0
 UNHEARD_SECONDS = 3.0  # after which nobody is going to hear of what nobody needs to hear of
 AUDIT_SECONDS = 30.0
@@ -33,6 +34,7 @@ async def play(
                 group.create_task(observe(stage.settings, evidence.takes(), from_beginning=True)),
                 group.create_task(simulate(stage.settings, rate=rate, seconds=None, react=False)),
             ]
+            await asyncio.sleep(SETTLE_SECONDS)
             for drill in drills:
                 told(drill.name, drill.summary)
                 moments = await _played(drill, stage, evidence)
