@@ -9,6 +9,7 @@ from models.alert import MOST_SAMPLES, Alert, AlertStatus, Severity
 from rules.moment import Moment
 
 _LONGEST_SECONDS = 365 * 86_400.0
+_CONSEQUENCE = "CIRCUIT_OPEN"  # of the failures before it: those say why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +167,7 @@ class Incidents:
             return None
         self._doubted.pop(incident.component, None)
         self._open[incident.component] = incident
-        if not KINDS[reason].soft:
+        if not KINDS[reason].soft and reason != _CONSEQUENCE:
             incident.reason = reason  # a fact says more than the doubts before it
         return self._alert(incident, AlertStatus.OPEN, now)
 

@@ -85,11 +85,12 @@ def begun(outside: Outside, somewhere: Somewhere) -> None:
         return bool(somewhere.taken)
 
     outside.until(arrives)
-    outside.until(lambda: somewhere.taken[-1] == "begun")
+    announce(outside, "ready")
+    outside.until(lambda: somewhere.taken[-1] == "ready")  # and nothing that was announced before is on its way
 
 
 def since_begun(somewhere: Somewhere) -> list[str]:
-    return [each for each in somewhere.taken if each != "begun"]
+    return [each for each in somewhere.taken if each not in ("begun", "ready")]
 
 
 def test_alerts_arrive_in_order_and_what_is_refused_for_a_while_is_sent_again(

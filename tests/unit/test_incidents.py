@@ -76,6 +76,14 @@ def test_a_fact_opens_at_once_and_names_the_incident_that_was_in_doubt() -> None
     assert (opening.reason, opening.count) == ("CONNECTION_ERROR", 3)
 
 
+def test_a_breaker_that_opened_because_of_late_batches_opens_an_incident_that_names_them() -> None:
+    incidents = of_three()
+    late(incidents, 0)
+    opening = incidents.failed("scorer", "CIRCUIT_OPEN", at(1))
+    assert opening is not None
+    assert opening.reason == "RESPONSE_TIMEOUT"
+
+
 def test_an_update_sums_up_what_happened_since() -> None:
     incidents = open_incident()
     incidents.failed("scorer", "CIRCUIT_OPEN", at(10), count=4, amount_minor=70)
