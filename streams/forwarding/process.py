@@ -1,7 +1,6 @@
 """The forwarder process: every alert to each place that is set, in order, until it is taken."""
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -12,14 +11,11 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.structs import OffsetAndMetadata
 
-from streams.broker.broken_connections import mend_writes
 from streams.broker.clients import reader
 from streams.broker.reading import partitions_of
 from streams.broker.topics import Topic
-from streams.crash import give_up
 from streams.forwarding.requests import Request, to_alertmanager, to_webhook
-from streams.interruption import cancelled_by_signals
-from streams.logs import configure_logs
+from streams.lifetime import live
 from streams.metrics import ForwardMetrics, expose
 from streams.ready_signal import tell_ready
 from streams.settings import Settings
@@ -138,25 +134,15 @@ class Forwarder:
 def run(settings: Settings) -> None:
     """Forward until told to stop; exit 70 on anything it cannot go on from. Raises NowhereToForward."""
     chosen = places(settings)
-    configure_logs("forwarder")
-    mend_writes()
-    with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(_run(settings, chosen))
+    live("forwarder", lambda: _forward(settings, chosen))
 
 
-async def _run(settings: Settings, chosen: list[Place]) -> None:
+async def _forward(settings: Settings, chosen: list[Place]) -> None:
     metrics = ForwardMetrics()
-    with cancelled_by_signals():
-        try:
-            port = expose(metrics.registry, settings.metrics.host, settings.metrics.forward_port)
-            timeout = aiohttp.ClientTimeout(total=settings.forward.timeout_seconds)
-            async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as group:
-                for place in chosen:
-                    group.create_task(Forwarder(settings, place, metrics, session).run(), name=place.name)
-                log.info("forwarder_ready", metrics_port=port, places=[each.name for each in chosen])
-                tell_ready("forwarder")
-        except asyncio.CancelledError:
-            log.info("forwarder_stopped")
-            raise
-        except Exception as error:  # noqa: BLE001 - crash-only
-            give_up("forwarder_failed", error)
+    port = expose(metrics.registry, settings.metrics.host, settings.metrics.forward_port)
+    timeout = aiohttp.ClientTimeout(total=settings.forward.timeout_seconds)
+    async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as group:
+        for place in chosen:
+            group.create_task(Forwarder(settings, place, metrics, session).run(), name=place.name)
+        log.info("forwarder_ready", metrics_port=port, places=[each.name for each in chosen])
+        tell_ready("forwarder")

@@ -14,14 +14,11 @@ from models.alert import Alert, AlertStatus
 from rules.decision import InputPosition
 from rules.revision import Revision
 from streams.alerting.heart import Heart
-from streams.broker.broken_connections import mend_writes
 from streams.broker.clients import reader
 from streams.broker.reading import begin_at, partitions_of, place
 from streams.broker.topics import DECISIONS, Topic
-from streams.crash import give_up
 from streams.deciding.watch import MODEL, SCORER
-from streams.interruption import cancelled_by_signals
-from streams.logs import configure_logs
+from streams.lifetime import live
 from streams.metrics import ReconcilerMetrics, expose
 from streams.ready_signal import tell_ready
 from streams.reconciling.backlog import Backlog, Sighting
@@ -173,19 +170,5 @@ class ReconcilerProcess:
 
 def run(settings: Settings) -> None:
     """Run the reconciler until it is told to stop; exit 70 on anything it cannot know the state of."""
-    configure_logs("reconciler")
     os.nice(19)  # payments are decided first
-    mend_writes()
-    with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(_run(settings))
-
-
-async def _run(settings: Settings) -> None:
-    with cancelled_by_signals():
-        try:
-            await ReconcilerProcess(settings).run()
-        except asyncio.CancelledError:
-            log.info("reconciler_stopped")
-            raise
-        except Exception as error:  # noqa: BLE001 - crash-only
-            give_up("reconciler_failed", error)
+    live("reconciler", lambda: ReconcilerProcess(settings).run())

@@ -12,12 +12,9 @@ from rules.moment import Moment
 from rules.silence import Silence
 from streams.alerting.announcer import Announcer
 from streams.alerting.heart import Heart
-from streams.broker.broken_connections import mend_writes
 from streams.broker.topics import Topic, name_of
-from streams.crash import give_up
 from streams.deciding.broadcast import Follower
-from streams.interruption import cancelled_by_signals
-from streams.logs import configure_logs
+from streams.lifetime import live
 from streams.metrics import WatcherMetrics, expose
 from streams.ready_signal import tell_ready
 from streams.settings import Settings
@@ -84,18 +81,4 @@ class WatcherProcess:
 
 def run(settings: Settings) -> None:
     """Run the watcher until it is told to stop; exit 70 on anything it cannot go on from."""
-    configure_logs(WATCHER)
-    mend_writes()
-    with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(_run(settings))
-
-
-async def _run(settings: Settings) -> None:
-    with cancelled_by_signals():
-        try:
-            await WatcherProcess(settings).run()
-        except asyncio.CancelledError:
-            log.info("watcher_stopped")
-            raise
-        except Exception as error:  # noqa: BLE001 - crash-only
-            give_up("watcher_failed", error)
+    live(WATCHER, lambda: WatcherProcess(settings).run())

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 from support.demo_records import alert, decide, publish
+from support.ledgers import CLEAN
 
 from rules.decision import DecisionSource, FallbackReason, Outcome
-from streams.auditing.accounting import LedgerReport
 from streams.auditing.audit import Audit
 from streams.operating.demo_display import screen
 from streams.operating.demo_facts import Facts
@@ -16,19 +16,6 @@ from streams.operating.demo_summary import Result, summary
 from streams.reconciling.glance import Glance
 from streams.reconciling.report import Reconciliation
 
-CLEAN = LedgerReport(
-    transactions=40,
-    decided=40,
-    dead_letters=0,
-    duplicates=0,
-    in_flight=0,
-    unaccounted=0,
-    unaccounted_samples=(),
-    decided_twice=0,
-    decided_twice_samples=(),
-    contradictory=0,
-    contradictory_samples=(),
-)
 AT_ONCE = Script(before_seconds=0.0, slow_seconds=0.0, after_seconds=0.0, patience_seconds=0.3)
 
 

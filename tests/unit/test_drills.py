@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from support.ledgers import CLEAN
 
 from models.alert import Alert, AlertStatus, Severity
 from rules.decision import DecisionSource, FallbackReason, Outcome
-from streams.auditing.accounting import LedgerReport
 from streams.auditing.audit import Audit
 from streams.operating.drills.catalogue import DRILLS
 from streams.operating.drills.drill import Drill, nothing
@@ -162,22 +162,9 @@ def test_what_is_open_and_what_is_not_settled(alerts: Sequence[AlertEvent], open
 
 def test_the_report_has_each_drill_with_its_moments_and_needs_nothing_from_elsewhere() -> None:
     evidence = good()
-    ledger = LedgerReport(
-        transactions=130,
-        decided=130,
-        dead_letters=0,
-        duplicates=0,
-        in_flight=0,
-        unaccounted=0,
-        unaccounted_samples=(),
-        decided_twice=0,
-        decided_twice_samples=(),
-        contradictory=0,
-        contradictory_samples=(),
-    )
     report = Report(
         played=[Played(judgement=judge(DRILL, evidence, MOMENTS), decisions=evidence.decisions)],
-        audit=Audit(ledger=ledger, unreadable=0),
+        audit=Audit(ledger=CLEAN, unreadable=0),
         rate=300.0,
         machine="a <machine>",
     )
@@ -187,7 +174,7 @@ def test_the_report_has_each_drill_with_its_moments_and_needs_nothing_from_elsew
     assert "<svg" in written
     assert "<script" not in written
     assert report.passed
-    assert not replace(report, audit=Audit(ledger=replace(ledger, unaccounted=1), unreadable=0)).passed
+    assert not replace(report, audit=Audit(ledger=replace(CLEAN, unaccounted=1), unreadable=0)).passed
 
 
 def test_every_failure_kind_of_the_model_the_stream_and_the_people_has_its_drill() -> None:

@@ -1,0 +1,33 @@
+"""The life of a process that follows topics: until it is told to stop, or meets what it cannot go on from."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from streams.broker.broken_connections import mend_writes
+from streams.crash import give_up
+from streams.interruption import cancelled_by_signals
+from streams.logs import configure_logs
+
+log = structlog.get_logger()
+
+
+def live(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Do the work until SIGTERM or Ctrl-C; ends with 70 on any error: the next start knows where to go on."""
+    configure_logs(name)
+    mend_writes()
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(_live(name, work))
+
+
+async def _live(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    with cancelled_by_signals():
+        try:
+            await work()
+        except asyncio.CancelledError:
+            log.info("process_stopped", process=name)
+            raise
+        except Exception as error:  # noqa: BLE001 - crash-only
+            give_up(f"{name}_failed", error)
