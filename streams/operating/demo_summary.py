@@ -61,7 +61,7 @@ def summary(result: Result) -> Panel:
         _figures(result),
         _decisions(result.facts),
         _ages(result.facts),
-        table_of_revisions(result.reconciliation.sums()),
+        table_of_revisions(result.reconciliation.sums(), money=False),
         _verdicts(result.checks),
     )
     return Panel(

@@ -51,32 +51,32 @@ def revisions(
         raise typer.Exit(WAITING)
 
 
-def table(sums: "dict[Kind, Sum]") -> "Table":
-    """Why down, findings across; each with its count and its money."""
+def table(sums: "dict[Kind, Sum]", *, money: bool = True) -> "Table":
+    """Why down, findings across: how many, and with `money` a row for each currency and amounts below the counts."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from streams.operating.showing import money
+    from streams.operating.showing import money as in_words
     from streams.reconciling.report import Finding, Sum
 
     rows: defaultdict[tuple[str, str], dict[Finding, Sum]] = defaultdict(lambda: {each: Sum() for each in Finding})
     for kind, each in sums.items():
-        cell = rows[kind.fallback_reason, kind.currency][kind.finding]
+        cell = rows[kind.fallback_reason, kind.currency if money else ""][kind.finding]
         cell.decisions += each.decisions
         cell.amount_minor += each.amount_minor
         cell.saved_minor += each.saved_minor
     shown = [each for each in Finding if any(row[each].decisions for row in rows.values())]
     grid = Table(box=SIMPLE_HEAD)
-    grid.add_column("without the model")
+    grid.add_column("without the model", no_wrap=True)
     for finding in shown:
         grid.add_column(finding.replace("_", " "), justify="right")
-    grid.add_column("model saves", justify="right")
+    if money:
+        grid.add_column("model saves", justify="right")
     for (reason, currency), row in rows.items():
-        cells = (
-            f"{row[each].decisions:,}\n[dim]{money(row[each].amount_minor, currency)}[/dim]"
-            if row[each].decisions
-            else "[dim]-[/dim]"
-            for each in shown
-        )
-        grid.add_row(reason, *cells, money(sum(each.saved_minor for each in row.values()), currency))
+        cells = [f"{row[each].decisions:,}" if row[each].decisions else "[dim]-[/dim]" for each in shown]
+        if money:
+            amounts = [in_words(row[each].amount_minor, currency) if row[each].decisions else "" for each in shown]
+            cells = [f"{cell}\n[dim]{amount}[/dim]" for cell, amount in zip(cells, amounts, strict=True)]
+            cells.append(in_words(sum(each.saved_minor for each in row.values()), currency))
+        grid.add_row(reason, *cells)
     return grid
