@@ -65,8 +65,7 @@ class Judge:
         """
         within = self.limits.allow(amount_minor, used)
         if verdict is None:
-            outcome = self._safe_default(amount_minor, channel, within=within)
-            return _by_default(outcome, ReasonCode.RULE_FAILED, why)
+            return self._safe_default(why, amount_minor, channel, ReasonCode.RULE_FAILED, within=within)
         if verdict.always is not None:
             return Conclusion(
                 outcome=verdict.always,
@@ -79,8 +78,7 @@ class Judge:
                 outcome=verdict.outcome, source=DecisionSource.RULES, reasons=verdict.reasons, fallback_reason=why
             )
         if not within:
-            outcome = self._safe_default(amount_minor, channel, within=within)
-            return _by_default(outcome, ReasonCode.STAND_IN_LIMIT, why)
+            return self._safe_default(why, amount_minor, channel, ReasonCode.STAND_IN_LIMIT, within=within)
         return Conclusion(
             outcome=Outcome.APPROVE,
             source=DecisionSource.RULES if verdict.hits else DecisionSource.STAND_IN,
@@ -88,15 +86,13 @@ class Judge:
             fallback_reason=why,
         )
 
-    def _safe_default(self, amount_minor: int, channel: Channel | None, *, within: bool) -> Outcome:
+    def _safe_default(
+        self, why: FallbackReason, amount_minor: int, channel: Channel | None, because: ReasonCode, *, within: bool
+    ) -> Conclusion:
         outcome = self.safe_default.outcome_for(amount_minor, channel)
-        return Outcome.REVIEW if outcome is Outcome.APPROVE and not within else outcome
-
-
-def _by_default(outcome: Outcome, because: ReasonCode, why: FallbackReason) -> Conclusion:
-    return Conclusion(
-        outcome=outcome,
-        source=DecisionSource.SAFE_DEFAULT,
-        reasons=(because, ReasonCode.SAFE_DEFAULT),
-        fallback_reason=why,
-    )
+        return Conclusion(
+            outcome=Outcome.REVIEW if outcome is Outcome.APPROVE and not within else outcome,
+            source=DecisionSource.SAFE_DEFAULT,
+            reasons=(because, ReasonCode.SAFE_DEFAULT),
+            fallback_reason=why,
+        )

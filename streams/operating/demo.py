@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -14,7 +12,7 @@ import typer
 
 from streams.interruption import INTERRUPTED, cancelled_by_signals
 from streams.operating.durations import seconds_of
-from streams.settings import ENVIRONMENT_PREFIX
+from streams.operating.scratch import scratch_environment, scratch_home
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,22 +65,17 @@ def demo(
     from streams.operating.demo_summary import summary
 
     console = Console(highlight=False)
-    home = Path(tempfile.mkdtemp(prefix="holdfast-demo-"))
-    try:
-        result = asyncio.run(_run(home, rate, Script(slow_seconds=slow_for), seed, console))
+    with scratch_home("demo", console, keep=keep) as home:
+        try:
+            result = asyncio.run(_run(home, rate, Script(slow_seconds=slow_for), seed, console))
+        except asyncio.CancelledError:
+            raise typer.Exit(INTERRUPTED) from None
         page = summary(result)
         console.print(page)
         if svg is not None:
             _picture(page, svg)
         if not result.holds:
             raise typer.Exit(FAILED)
-    except asyncio.CancelledError:
-        raise typer.Exit(INTERRUPTED) from None
-    finally:
-        if keep:
-            console.print(f"Kafka's data and the logs are in {home}", soft_wrap=True)
-        else:
-            shutil.rmtree(home, ignore_errors=True)
 
 
 async def _run(home: Path, rate: float, script: "Script", seed: int, console: "Console") -> "Result":
@@ -93,16 +86,16 @@ async def _run(home: Path, rate: float, script: "Script", seed: int, console: "C
     from streams.operating.demo_summary import Result
     from streams.operating.installation import Plan, running
     from streams.operating.observer import observe
+    from streams.operating.showing import told_on
     from streams.operating.simulating import simulate
     from streams.reconciling.reading import reconciled
 
-    def told(part: str, what: str) -> None:
-        console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim]  [bold]{part}[/bold]  {what}", soft_wrap=True)
-
     began, facts, policy = time.monotonic(), Facts(), TrafficPolicy(cards=CARDS)
-    plan = Plan(home=home, environment=_environment(home), workers=2, reconciled=True, kafka_heap_mb=HEAP_MB)
+    plan = Plan(
+        home=home, environment=scratch_environment(home, SETTINGS), workers=2, reconciled=True, kafka_heap_mb=HEAP_MB
+    )
     with cancelled_by_signals():
-        async with running(plan, told) as installation:
+        async with running(plan, told_on(console)) as installation:
             settings = installation.settings
             async with _alongside(observe(settings, facts.takes(), from_beginning=True)):
                 traffic = simulate(settings, rate=rate, seconds=None, seed=seed, policy=policy)
@@ -154,14 +147,6 @@ async def _alongside(*work: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
         yield
         for task in tasks:
             task.cancel()
-
-
-def _environment(home: Path) -> dict[str, str]:
-    """Of all processes: the demo's own settings, none of this shell's or directory's."""
-    file = home / "holdfast.toml"
-    file.write_text(SETTINGS)
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
-    return {**plain, "HOLDFAST_SETTINGS": str(file), "TMPDIR": str(home)}  # Faust leaves an empty directory there
 
 
 def _picture(page: "Panel", file: Path) -> None:

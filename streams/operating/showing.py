@@ -1,8 +1,10 @@
 """Decisions and alerts as people read them in a terminal."""
 
+import time
+from collections.abc import Callable
 from datetime import datetime
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -30,6 +32,15 @@ def money(amount_minor: int, currency: str) -> str:
     digits = len(str(unit)) - 1
     whole, rest = divmod(abs(amount_minor), unit)
     return "-" * (amount_minor < 0) + f"{whole:,}" + (f".{rest:0{digits}d}" if digits else "") + f" {currency}"
+
+
+def told_on(console: Console) -> Callable[[str, str], None]:
+    """Say on the console, as it happens, what happened to which part."""
+
+    def told(part: str, what: str) -> None:
+        console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim]  [bold]{part}[/bold]  {what}", soft_wrap=True)
+
+    return told
 
 
 def decision_line(decision: Decision) -> Text:

@@ -66,12 +66,10 @@ def up(
 async def _run(plan: "Plan", console: "Console") -> None:
     from streams.interruption import cancelled_by_signals
     from streams.operating.installation import running
-
-    def told(part: str, what: str) -> None:
-        console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim]  [bold]{part}[/bold]  {what}", soft_wrap=True)
+    from streams.operating.showing import told_on
 
     with cancelled_by_signals():
-        async with running(plan, told) as installation:
+        async with running(plan, told_on(console)) as installation:
             console.print(_whereabouts(plan, installation))
             await _show(installation, console)
 

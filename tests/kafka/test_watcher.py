@@ -1,11 +1,9 @@
 """`holdfast watcher` on a real broker: who goes silent is told once, and who comes back or ends well, too."""
 
 import os
-import re
 import signal
 from collections.abc import Iterator
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 from support.outside import Outside, outside_of
@@ -36,20 +34,13 @@ def told(outside: Outside, component: str) -> list[tuple[str, str]]:
     return [(each["status"], each["reason"]) for each in outside.alerts(component)]
 
 
-def exposed(watcher: Running) -> str:
-    """All its metrics."""
-    [port] = re.findall(r'"metrics_port": (\d+)', watcher.said())
-    with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        return str(answer.read().decode())
-
-
 def silent(watcher: Running) -> float:
     return watcher.metric("holdfast_process_silent")
 
 
 def test_a_worker_that_is_stopped_goes_silent_and_one_that_goes_on_is_heard(outside: Outside, watcher: Running) -> None:
     with running_worker(outside.bootstrap, outside.prefix, **outside.variables(**QUICK)) as worker:
-        outside.until(lambda: 'process="worker-1"' in exposed(watcher))
+        outside.until(lambda: 'process="worker-1"' in watcher.exposed())
         os.kill(worker.pid, signal.SIGSTOP)
         try:
             outside.until(lambda: told(outside, "worker-1") == [("open", "PROCESS_SILENT")])
@@ -61,13 +52,13 @@ def test_a_worker_that_is_stopped_goes_silent_and_one_that_goes_on_is_heard(outs
 
 def test_a_worker_that_is_killed_is_missed_and_one_that_ends_is_not(outside: Outside, watcher: Running) -> None:
     with running_worker(outside.bootstrap, outside.prefix, **outside.variables(**QUICK)) as worker:
-        outside.until(lambda: 'process="worker-1"' in exposed(watcher))
+        outside.until(lambda: 'process="worker-1"' in watcher.exposed())
         worker.kill()
         outside.until(lambda: told(outside, "worker-1") == [("open", "PROCESS_SILENT")])
     with running_worker(outside.bootstrap, outside.prefix, **outside.variables(**QUICK)):
         outside.until(lambda: silent(watcher) == 0)
     outside.until(lambda: told(outside, "worker-1") == [("open", "PROCESS_SILENT"), ("resolved", "PROCESS_SILENT")])
-    outside.until(lambda: 'process="worker-1"' not in exposed(watcher))
+    outside.until(lambda: 'process="worker-1"' not in watcher.exposed())
     assert told(outside, "kafka") == []
 
 

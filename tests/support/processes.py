@@ -49,11 +49,15 @@ class Running:
         """What it has written to its standard output and error."""
         return self.log.read_text(errors="replace")
 
-    def metric(self, name: str) -> float:
-        """The sum of one of its metrics over all labels."""
+    def exposed(self) -> str:
+        """All its metrics, as Prometheus reads them."""
         [port] = re.findall(r'"metrics_port": (\d+)', self.said())
         with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-            lines = answer.read().decode().splitlines()
+            return str(answer.read().decode())
+
+    def metric(self, name: str) -> float:
+        """The sum of one of its metrics over all labels."""
+        lines = self.exposed().splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if re.match(rf"{name}(_total)?({{|\s)", line))
 
     def end(self) -> None:

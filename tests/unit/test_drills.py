@@ -8,7 +8,7 @@ import pytest
 from support.ledgers import CLEAN
 
 from models.alert import Alert, AlertStatus, Severity
-from rules.decision import DecisionSource, FallbackReason, Outcome
+from rules.decision import FallbackReason
 from streams.auditing.audit import Audit
 from streams.operating.drills.catalogue import DRILLS
 from streams.operating.drills.drill import Drill, nothing
@@ -43,10 +43,8 @@ def alert(status: AlertStatus, second: float, *, opened: float = 0.5, reason: st
 
 
 def decided(second: float, *, age: float = 0.02, model: bool = True, missed: bool = False) -> Decided:
-    source, reason = (
-        (DecisionSource.MODEL, None) if model else (DecisionSource.STAND_IN, FallbackReason.CONNECTION_ERROR)
-    )
-    return Decided(BEGAN + second, BEGAN + second + age, Outcome.APPROVE, source, reason, missed)
+    reason = None if model else FallbackReason.CONNECTION_ERROR
+    return Decided(BEGAN + second, BEGAN + second + age, reason, missed)
 
 
 def good() -> Evidence:

@@ -11,6 +11,7 @@ from models.simulator.traffic import traffic
 from models.transaction import Transaction
 from streams.broker.topics import Topic
 from streams.operating.drills.drill import SOFT_SECONDS, Act, Drill
+from streams.operating.rules_commands import shipped_rules
 from streams.operating.rules_pushing import ACTIVE
 from streams.wire.scorer_fault import FaultKind
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 SLOW_MS = 200.0
 STALE = timedelta(days=31)  # beyond scorer.stale_after_hours
 BURST = 32_000  # payments: beyond deadline.lag_enter in each of four partitions
-BAD_RECORDS, BAD_SECONDS = 3_000, 5.0
+BAD_RECORDS, BAD_SECONDS, BAD_STEPS = 3_000, 5.0, 50
 DEADLINE_MS = 300.0  # as deadline.deadline_ms is
 OUTAGE_SECONDS = 8.0
 
@@ -76,9 +77,10 @@ async def _has_the_broker_back(stage: "Stage") -> None:
 
 
 async def _floods(stage: "Stage") -> None:
-    for _ in range(50):
-        pause = asyncio.sleep(BAD_SECONDS / 50)
-        bad = (stage.send(Topic.TRANSACTIONS, f"tok_{n}".encode(), b"{not json") for n in range(BAD_RECORDS // 50))
+    for _ in range(BAD_STEPS):
+        pause = asyncio.sleep(BAD_SECONDS / BAD_STEPS)
+        keys = (f"tok_{n}".encode() for n in range(BAD_RECORDS // BAD_STEPS))
+        bad = (stage.send(Topic.TRANSACTIONS, key, b"{not json") for key in keys)
         await asyncio.gather(pause, *bad)
 
 
@@ -87,9 +89,7 @@ async def _pushes_a_faulty_set(stage: "Stage") -> None:
 
 
 async def _pushes_the_shipped_set(stage: "Stage") -> None:
-    from importlib.resources import files
-
-    await stage.send(Topic.RULES, ACTIVE, files("rules").joinpath("default.toml").read_bytes())
+    await stage.send(Topic.RULES, ACTIVE, shipped_rules().encode())
 
 
 async def _loses_the_learner(stage: "Stage") -> None:
@@ -155,7 +155,6 @@ _ALL = (
         also=_BY_THE_WAY,
         detected_within_seconds=OUTAGE_SECONDS + SOFT_SECONDS,  # nobody can be told while it is away
         age_p99_ms=None,
-        decides="nobody can, then rules",
     ),
     Drill(
         name="malformed-flood",
@@ -164,7 +163,6 @@ _ALL = (
         lasts_seconds=0.0,
         reasons=frozenset({"DEAD_LETTER"}),
         model_stays=True,
-        decides="the model decides the good ones",
     ),
     Drill(
         name="poisoned-rules",
@@ -174,7 +172,6 @@ _ALL = (
         reasons=frozenset({"RULESET_REFUSED"}),
         age_p99_ms=DEADLINE_MS,
         model_stays=True,
-        decides="the model decides, with the rules of before",
     ),
     Drill(
         name="wrong-model",
@@ -186,7 +183,6 @@ _ALL = (
         also=_WHILE_PROCESSES_START,
         detected_within_seconds=SOFT_SECONDS,
         age_p99_ms=DEADLINE_MS,
-        decides="the model decides, people look at what it would block",
     ),
     Drill(
         name="learner-dead",
@@ -194,7 +190,6 @@ _ALL = (
         begins=_loses_the_learner,
         age_p99_ms=DEADLINE_MS,
         model_stays=True,
-        decides="the model of before decides",
     ),
 )
 DRILLS = {drill.name: drill for drill in _ALL}

@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import shutil
-import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +9,12 @@ import typer
 
 from streams.interruption import INTERRUPTED, cancelled_by_signals
 from streams.operating.drills.catalogue import DRILLS
+from streams.operating.scratch import scratch_home
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from streams.operating.drills.drill import Drill
     from streams.operating.drills.judging import Judgement, Played
     from streams.operating.drills.report import Report
 
@@ -51,16 +50,11 @@ def drill(
 
     chosen = [DRILLS[name] for name in (DRILLS if ALL in names else names)] * times
     console = Console(highlight=False, stderr=as_json)
-    home = Path(tempfile.mkdtemp(prefix="holdfast-drill-"))
-    try:
-        played = asyncio.run(_played([each.name for each in chosen], home, rate, console, as_json=as_json))
-    except asyncio.CancelledError:
-        raise typer.Exit(INTERRUPTED) from None
-    finally:
-        if keep:
-            console.print(f"Kafka's data and the logs are in {home}", soft_wrap=True)
-        else:
-            shutil.rmtree(home, ignore_errors=True)
+    with scratch_home("drill", console, keep=keep) as home:
+        try:
+            played = asyncio.run(_played(chosen, home, rate, console, as_json=as_json))
+        except asyncio.CancelledError:
+            raise typer.Exit(INTERRUPTED) from None
     if report is not None:
         from streams.operating.drills.report import markdown, page
 
@@ -72,16 +66,14 @@ def drill(
         raise typer.Exit(FAILED)
 
 
-async def _played(names: list[str], home: Path, rate: float, console: "Console", *, as_json: bool) -> "Report":
+async def _played(drills: "list[Drill]", home: Path, rate: float, console: "Console", *, as_json: bool) -> "Report":
     import platform
 
     from streams.operating.drills.playing import play
     from streams.operating.drills.report import Report
+    from streams.operating.showing import told_on
 
     played: list[Played] = []
-
-    def told(part: str, what: str) -> None:
-        console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim]  [bold]{part}[/bold]  {what}", soft_wrap=True)
 
     def judged(each: "Played") -> None:
         played.append(each)
@@ -90,7 +82,7 @@ async def _played(names: list[str], home: Path, rate: float, console: "Console",
         _show(each.judgement, console)
 
     with cancelled_by_signals():
-        audit = await play([DRILLS[name] for name in names], home, rate=rate, told=told, judged=judged)
+        audit = await play(drills, home, rate=rate, told=told_on(console), judged=judged)
     machine = f"{platform.machine()}, Python {platform.python_version()}"
     return Report(played=played, audit=audit, rate=rate, machine=machine)
 

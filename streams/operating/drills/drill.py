@@ -34,4 +34,3 @@ class Drill:
     detected_within_seconds: float = HARD_SECONDS
     age_p99_ms: float | None = 150.0  # of payments that came during the failure; None: they had to wait
     model_stays: bool = False  # the model goes on deciding all the while
-    decides: str = "rules decide"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from models.alert import AlertStatus
-from rules.decision import DecisionSource, FallbackReason, Outcome
+from rules.decision import FallbackReason
 from streams.broker.topics import DECISIONS, Topic
 from streams.operating.observer import Take
 from streams.wire.alert import AlertEvent, read_alert
@@ -21,8 +21,6 @@ class Decided(NamedTuple):
 
     arrived: float  # the broker's timestamp of the payment
     at: float  # when it was decided
-    outcome: Outcome
-    source: DecisionSource
     fallback_reason: FallbackReason | None
     missed: bool  # its deadline
 
@@ -35,8 +33,6 @@ class Decided(NamedTuple):
 class _Told(msgspec.Struct):
     """Of a decision only what is looked at."""
 
-    outcome: Outcome
-    decision_source: DecisionSource
     fallback_reason: FallbackReason | None
     received_at: datetime
     decided_at: datetime
@@ -97,8 +93,6 @@ class Evidence:
             Decided(
                 told.received_at.timestamp(),
                 told.decided_at.timestamp(),
-                told.outcome,
-                told.decision_source,
                 told.fallback_reason,
                 told.deadline_missed,
             )

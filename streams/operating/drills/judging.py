@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from models.alert import AlertStatus
-from rules.decision import Outcome
 from streams.operating.drills.drill import Drill
 from streams.operating.drills.evidence import Decided, Evidence
 from streams.operating.tally import percentile
@@ -54,7 +53,6 @@ class Judgement:
     checks: tuple[Check, ...]
     decisions: int  # on payments that came from the beginning of the failure until all was over
     without_model: int
-    outcomes: dict[Outcome, int]
     reasons: dict[str, int]  # fallback reasons
     p50_ms: float | None
     p99_ms: float | None
@@ -88,7 +86,6 @@ def judge(drill: Drill, evidence: Evidence, moments: Moments) -> Judgement:
         checks=tuple(_checks(drill, moments, timeline, suffered, incidents, percentile(ages, 0.99))),
         decisions=len(during),
         without_model=sum(each.fallback_reason is not None for each in during),
-        outcomes=dict(Counter(each.outcome for each in during)),
         reasons=dict(Counter(str(each.fallback_reason) for each in during if each.fallback_reason is not None)),
         p50_ms=percentile(ages, 0.5),
         p99_ms=percentile(ages, 0.99),

@@ -37,8 +37,8 @@ def markdown(report: Report) -> str:
     lines = [
         _circumstances(report),
         "",
-        "| drill | | detected | contained | restored | settled | age p50 / p99 ms | decided without the model |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        f"| drill | {' | '.join(_HEADINGS)} |",
+        "| --- " * (1 + len(_HEADINGS)) + "|",
     ]
     lines += [f"| {' | '.join(_row(each.judgement))} |" for each in report.played]
     lines += ["", _conservation(report.audit), ""]
@@ -74,7 +74,7 @@ def _row(judgement: Judgement) -> tuple[str, ...]:
     ages = (judgement.p50_ms, judgement.p99_ms)
     return (
         judgement.drill.name,
-        "passed" if judgement.passed else "**failed**",
+        "passed" if judgement.passed else "failed",
         *moments(judgement.timeline),
         " / ".join("-" if age is None else f"{age:,.0f}" for age in ages),
         f"{judgement.without_model:,} of {judgement.decisions:,}",

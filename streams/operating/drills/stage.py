@@ -8,26 +8,26 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaProducer
 
 from models.online import OnlineModel
 from models.simulator.policy import TrafficPolicy
 from models.snapshot import Snapshot, to_plain
 from models.transaction import Transaction
+from streams.broker.clients import sender
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.kafka_launch import KafkaOptions
 from streams.broker.topic_admin import create_topics
 from streams.broker.topics import Topic, name_of
 from streams.operating.installation import Installation, Plan, Told, running
+from streams.operating.scratch import scratch_environment
 from streams.operating.warming import hand_over, learnt_from_simulation
-from streams.settings import ENVIRONMENT_PREFIX, Settings, load_settings
+from streams.settings import Settings, load_settings
 from streams.wire.codec import write_transaction
 from streams.wire.control import FAULT, write_fault
 from streams.wire.scorer_fault import FaultKind, ScorerFault
 from streams.wire.snapshot_record import CHAMPION, SnapshotRecord, write_snapshot
-
-if TYPE_CHECKING:
-    from aiokafka import AIOKafkaProducer
 
 WORKERS = 2
 HEAP_MB = 512
@@ -57,7 +57,7 @@ class Stage:
 
     installation: Installation
     kafka: EmbeddedKafka
-    producer: "AIOKafkaProducer"
+    producer: AIOKafkaProducer
     champion: Snapshot
 
     @property
@@ -103,13 +103,11 @@ class Stage:
 @asynccontextmanager
 async def staged(home: Path, told: Told) -> AsyncIterator[Stage]:
     """A scratch installation whose model has learnt from simulated traffic; all of it is gone after the block."""
-    from streams.broker.clients import sender
-
     told("model", f"learns {WARM_UP_PAYMENTS:,} simulated payments")
     warm_up = await asyncio.to_thread(learnt_from_simulation, TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
     kafka = EmbeddedKafka(home / "kafka", KafkaOptions(heap_mb=HEAP_MB))
     async with kafka:
-        environment = _environment(home) | {"HOLDFAST_BROKER": kafka.bootstrap}
+        environment = scratch_environment(home, SETTINGS) | {"HOLDFAST_BROKER": kafka.bootstrap}
         settings = load_settings(None, environment)
         await create_topics(settings)
         await hand_over(settings, warm_up, now=datetime.now(UTC).timestamp())
@@ -121,11 +119,3 @@ async def staged(home: Path, told: Told) -> AsyncIterator[Stage]:
                 producer=producer,
                 champion=warm_up.learner.model.snapshot(),
             )
-
-
-def _environment(home: Path) -> dict[str, str]:
-    """Of all processes: the drill's own settings, none of this shell's or directory's."""
-    file = home / "holdfast.toml"
-    file.write_text(SETTINGS)
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
-    return {**plain, "HOLDFAST_SETTINGS": str(file), "TMPDIR": str(home)}
