@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-restore chaos chaos-cluster chaos-long prove lint types lock clean
+.PHONY: help demo test bench bench-model bench-restore chaos chaos-cluster chaos-long prove lint types lock clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test: $(STAMP) ## All tests, those on a real Kafka included
 
 bench: $(STAMP) ## Measure the age at decision at 1,000 transactions a second
 	$(BIN)/python -m bench.age
+
+bench-model: $(STAMP) ## Measure features, scores, lessons and snapshots of the model
+	$(BIN)/python -m bench.model
 
 bench-restore: $(STAMP) ## Measure the restore of a million cards by one worker
 	$(BIN)/python -m bench.restore

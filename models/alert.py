@@ -50,6 +50,7 @@ class Alert:
     count: Annotated[int, Meta(ge=0, description="transactions concerned so far")] = 0
     amount_minor: Annotated[int, Meta(ge=0, description="their amounts together, in minor units")] = 0
     sample_transaction_ids: Annotated[tuple[Identifier, ...], Meta(max_length=MOST_SAMPLES)] = ()
+    evidence: dict[str, str] = field(default_factory=dict)  # what was measured, by name
     suggested_action: str = ""
     runbook: Annotated[str, Meta(description="where it says what to do")] = ""
     versions: dict[str, str] = field(default_factory=dict)  # of model, rule set and settings

@@ -21,3 +21,5 @@ class DeadLetterReason(StrEnum):
     CARD_NUMBER_PRESENT = "CARD_NUMBER_PRESENT"
     KEY_MISMATCH = "KEY_MISMATCH"
     ID_REUSED = "ID_REUSED"  # the same transaction id with other content
+    LABEL_SOURCE_SILENCED = "LABEL_SOURCE_SILENCED"  # its source said more than can be
+    LABEL_CONTRADICTED = "LABEL_CONTRADICTED"  # by sources that are trusted as much

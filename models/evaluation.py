@@ -15,6 +15,7 @@ from models.daily import SECONDS_PER_DAY
 TRAINING_DAYS = 7
 DELAY_DAYS = 7
 TEST_DAYS = 7
+CALIBRATION_BINS = 20
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -25,7 +26,8 @@ Anything = NDArray[Any]
 class Quality:
     """Area under the ROC curve, average precision, and the daily share of defrauded among the k most suspect cards.
 
-    NaN where the measure has no meaning: no fraud, or nothing but fraud.
+    NaN where the measure has no meaning: no fraud, or nothing but fraud. The calibration error is that of
+    `expected_calibration_error`.
     """
 
     transactions: int
@@ -34,6 +36,7 @@ class Quality:
     average_precision: float
     card_precision: float
     k: int
+    calibration_error: float
 
 
 def auc(is_fraud: Anything, probability: Anything) -> float:
@@ -59,6 +62,19 @@ def average_precision(is_fraud: Anything, probability: Anything) -> float:
     found = np.cumsum(fraud[order])[last_of_tie]
     precision = found / (last_of_tie + 1)
     return float(np.sum(np.diff(found, prepend=0) * precision) / fraud.sum())
+
+
+def expected_calibration_error(is_fraud: Anything, probability: Anything, *, bins: int = CALIBRATION_BINS) -> float:
+    """How far the mean probability of a bin is from its share of fraud, over all rows; bins end at quantiles.
+
+    Of bins with equal width (Guo et al. 2017) nearly all rows would be in the first: fraud is rare. NaN without rows.
+    """
+    fraud, told = np.asarray(is_fraud, dtype=float), np.asarray(probability, dtype=float)
+    if not fraud.size:
+        return float("nan")
+    edges = np.quantile(told, np.linspace(0.0, 1.0, bins + 1)[1:-1])
+    off = np.bincount(np.searchsorted(edges, told, side="right"), weights=told - fraud)
+    return float(np.abs(off).sum() / fraud.size)
 
 
 def card_precision(day: Anything, card: Anything, is_fraud: Anything, probability: Anything, *, k: int = 100) -> float:
@@ -106,6 +122,7 @@ def quality(seconds: Anything, card: Anything, is_fraud: Anything, probability: 
         average_precision=average_precision(fraud, probability),
         card_precision=card_precision(np.asarray(seconds) // SECONDS_PER_DAY, card, fraud, probability, k=k),
         k=k,
+        calibration_error=expected_calibration_error(fraud, probability),
     )
 
 

@@ -117,13 +117,11 @@ def _card_day(
     """Count and mean amount of the last 24 hours, exact unless the ring overflowed, the present one included."""
     if len(profile.ring_times) == RING_SIZE:
         return _card_window(first, left, 1, amount_minor, unit, profile)
-    count = 1
-    total = amount_minor
-    for time, amount in zip(profile.ring_times, profile.ring_amounts, strict=True):
-        if 0 <= moment - time < SECONDS_PER_DAY:
-            count += 1
-            total += amount
-    return float(count), total / count / unit
+    since = moment - SECONDS_PER_DAY
+    ring = zip(profile.ring_times, profile.ring_amounts, strict=True)
+    inside = [amount for time, amount in ring if since < time <= moment]
+    count = len(inside) + 1
+    return float(count), (sum(inside) + amount_minor) / count / unit
 
 
 def _card_window(

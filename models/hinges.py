@@ -1,8 +1,9 @@
 """Hinges: what lets a linear model bend. A feature x becomes x and max(x - knot, 0) for a few knots.
 
 Features are compressed first, sign(x) log(1 + |x|): money and counts act by their proportions. Knots come from
-quantiles of the labelled transactions themselves, so nothing here knows what a payment looks like. Knots are added,
-never moved or removed: a new hinge starts with weight zero, and so the model says the same before and after.
+quantiles of the labelled transactions themselves, so nothing here knows what a payment looks like. Beyond MOST all is
+the same, lest a single absurd number stretch a column's scale for good. Knots are added, never moved or removed: a new
+hinge starts with weight zero, and so the model says the same before and after.
 """
 
 import math
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 FRAUD_QUANTILES = (0.25, 0.5, 0.75)
 ALL_QUANTILES = (0.9, 0.99)
 MOST_KNOTS = 8
+MOST = 1e10  # the largest amount that a payment can have, in major units
 CLOSEST = 0.02  # of the feature's range: nearer knots would say the same twice
 
 Matrix = NDArray[np.float64]
@@ -47,7 +49,7 @@ class Hinges:
 
     def expand(self, features: Sequence[float]) -> list[float]:
         """The columns of one row."""
-        compressed = [math.copysign(math.log1p(abs(value)), value) for value in features]
+        compressed = [math.copysign(math.log1p(min(abs(value), MOST)), value) for value in features]
         columns = list(compressed)
         for value, knots in zip(compressed, self.knots, strict=True):
             columns += [value - knot if value > knot else 0.0 for knot in knots]
@@ -83,8 +85,8 @@ def refined(hinges: Hinges, rows: Matrix, fraud_rows: Matrix) -> Hinges:
 
 
 def compress(rows: Matrix) -> Matrix:
-    """sign(x) log(1 + |x|), elementwise."""
-    return np.copysign(np.log1p(np.abs(rows)), rows)
+    """sign(x) log(1 + |x|), elementwise, of at most MOST."""
+    return np.copysign(np.log1p(np.minimum(np.abs(rows), MOST)), rows)
 
 
 def _with_added(knots: tuple[float, ...], values: Matrix, fraud_values: Matrix) -> tuple[float, ...]:

@@ -41,8 +41,8 @@ class Learner:
         at: float,
         is_fraud: bool,
         corrects: bool = False,
-    ) -> None:
-        """Learn that a transaction at `at` (seconds since 1970) was fraud or not.
+    ) -> bool:
+        """Learn that a transaction at `at` (seconds since 1970) was fraud or not; whether it could be learnt.
 
         A correction teaches the model the opposite of what it learnt. An acceptor's history takes in a fraud found
         late, but not a fraud taken back: which of its days to mend is not known any more. A card whose latest fraud is
@@ -52,7 +52,7 @@ class Learner:
             self.model.learn(features, is_fraud=is_fraud)
         except FeaturesInvalid:
             self.refused += 1
-            return
+            return False
         self._changes.lessons += 1
         if is_fraud:
             self.card_fraud_at[card] = max(self.card_fraud_at.get(card, at), at)
@@ -64,6 +64,7 @@ class Learner:
             history = self.merchants.get(acceptor, MerchantHistory())
             self.merchants[acceptor] = learn(history, at, is_fraud=is_fraud)
             self._changes.acceptors.add(acceptor)
+        return True
 
     def changes(self) -> Changes:
         """What changed since the last call."""

@@ -13,6 +13,7 @@ from models.hinges import Hinges
 FORMAT_VERSION = 1
 BOUND = 10.0  # standard deviations; a column further out counts as this far, in learning and in scoring
 _PROBE_TOLERANCE = 1e-9
+_MOST = 1e15  # no sum of products of such numbers overflows
 
 
 class SnapshotInvalid(ValueError):
@@ -142,6 +143,8 @@ def _verify_finite(snapshot: Snapshot) -> None:
             raise SnapshotInvalid("a variance, sum of squares or count is negative")
     if not all(math.isfinite(number) for number in numbers):
         raise SnapshotInvalid("a number is not finite")
+    if not all(-_MOST < number < _MOST for number in numbers):
+        raise SnapshotInvalid("a number is beyond anything that is learnt")
 
 
 def _probed(snapshot: Snapshot, probe: Probe) -> float:

@@ -58,18 +58,22 @@ class WarmUp:
         """
         self.learn_until(payment.at - self._label_delay)
         profile = self.profiles.setdefault(payment.card, Profile())
-        row = features(
-            payment.at,
-            payment.amount_minor,
-            payment.currency,
-            profile,
-            self.published(payment.acceptor, payment.at),
-            self.learner.card_fraud_at.get(payment.card),
-        )
+        row = self.features_of(payment)
         profile.observe(payment.at, payment.amount_minor, id_hash(payment.transaction_id), payment.fingerprint)
         scored = Scored(payment, row, self.learner.model.score(row) if score else None)
         self._unlabelled.append(scored)
         return scored
+
+    def features_of(self, payment: Payment) -> list[float]:
+        """What a worker would see in it now. Its card must be known."""
+        return features(
+            payment.at,
+            payment.amount_minor,
+            payment.currency,
+            self.profiles[payment.card],
+            self.published(payment.acceptor, payment.at),
+            self.learner.card_fraud_at.get(payment.card),
+        )
 
     def published(self, acceptor: str, at: float) -> MerchantHistory | None:
         """The acceptor's history as workers would know it: only where there is fraud in it."""

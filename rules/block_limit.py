@@ -42,6 +42,7 @@ class BlockLimit:
         self._policy = policy
         self._stretches: deque[_Stretch] = deque()
         self._payments = self._blocks = 0
+        self.reached = False  # as of the last payment: the next block would be a review
         self._switch = Switch(
             SwitchPolicy(enter=policy.max_share, leave=policy.max_share / 2, calm_seconds=policy.window_seconds / 4)
         )
@@ -51,8 +52,8 @@ class BlockLimit:
         blocked = concluded.outcome is Outcome.BLOCK
         self._count(blocked=blocked, now=now)
         known = self._payments >= self._policy.least_payments
-        limited = self._switch.is_on(self._blocks / self._payments if known else None, now)
-        if not (limited and blocked):
+        self.reached = self._switch.is_on(self._blocks / self._payments if known else None, now)
+        if not (self.reached and blocked):
             return concluded
         return replace(
             concluded,

@@ -30,6 +30,7 @@ class BreakerCause(StrEnum):
     SLOW_SHARE = "slow_share"
     POISON = "poison"  # an answer that cannot be believed
     RESTED = "rested"
+    RENEWED = "renewed"  # another process is there to be asked: it need not rest for what the one before did
     TRIALS_PASSED = "trials_passed"
     TRIAL_FAILED = "trial_failed"
     TRIAL_TIMEOUT = "trial_timeout"
@@ -90,10 +91,12 @@ class Breaker:
         self._policy = policy
         self._chance = chance
         self._state = BreakerState.CLOSED
+        self._cause: BreakerCause | None = None  # of the state
         self._since = 0.0
         self._until = inf  # of a forced state
         self._doubling = policy.rest_seconds
         self._rest = 0.0
+        self._poisoned = False  # the last that it did before it opened: what comes of the same model is no better
         self._in_a_row = 0  # failures while closed, successes while half-open
         self._recent: deque[_Call] = deque(maxlen=policy.window)  # while closed
         self._transitions: list[BreakerTransition] = []
@@ -128,6 +131,7 @@ class Breaker:
 
     def failed(self, now: float, *, poison: bool = False) -> None:
         """The model was late, gone or wrong; `poison`: it answered what no model may."""
+        self._poisoned = poison
         if self._state is BreakerState.HALF_OPEN:
             self._reopen(BreakerCause.TRIAL_FAILED, now)
         elif self._state is BreakerState.CLOSED:
@@ -139,6 +143,14 @@ class Breaker:
                 self._open(BreakerCause.CONSECUTIVE_FAILURES, now)
             elif self._share(call.failed for call in self._recent) >= self._policy.failure_share:
                 self._open(BreakerCause.FAILURE_SHARE, now)
+
+    def renewed(self, now: float) -> None:
+        """There is a new process with the same model: try it in shadow at once, unless it was the model that was wrong.
+
+        The rest after the next failed trial is longer all the same, so a model that kills its processes rests too.
+        """
+        if self._state is BreakerState.OPEN and not self._poisoned:
+            self._enter(BreakerState.HALF_OPEN, BreakerCause.RENEWED, now)
 
     def force(self, state: BreakerState, now: float, until: float = inf) -> None:
         """Keep it forced open or forced closed until a time, or until it is released."""
@@ -155,6 +167,11 @@ class Breaker:
             after = BreakerState.HALF_OPEN if kept_open else BreakerState.CLOSED
             self._doubling = self._policy.rest_seconds
             self._enter(after, BreakerCause.RELEASED, now)
+
+    @property
+    def is_released(self) -> bool:
+        """Whether the model is in shadow only because it was kept out of use, and has failed nowhere."""
+        return self._state is BreakerState.HALF_OPEN and self._cause is BreakerCause.RELEASED
 
     @property
     def _is_forced(self) -> bool:
@@ -174,5 +191,5 @@ class Breaker:
 
     def _enter(self, state: BreakerState, cause: BreakerCause, now: float) -> None:
         self._transitions.append(BreakerTransition(before=self._state, after=state, cause=cause, at=now))
-        self._state, self._since, self._in_a_row = state, now, 0
+        self._state, self._cause, self._since, self._in_a_row = state, cause, now, 0
         self._recent.clear()

@@ -1,6 +1,6 @@
 """Incidents: many failures, one alert with a life. Pure; the clocks are passed in."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -61,6 +61,24 @@ KINDS = MappingProxyType(
         ),
         "MODEL_COLD_START": _kind("model", "missing", Severity.WARNING, "Start the learner, or warm a model up."),
         "MODEL_STALE": _kind("model", "stale", Severity.WARNING, "See why the learner publishes nothing."),
+        "MODEL_DRIFTS": _kind(
+            "model", "drifting", Severity.WARNING, "See what has moved, and judge the model by its latest labels."
+        ),
+        "CANDIDATE_REFUSED": _kind(
+            "model", "unfit", Severity.CRITICAL, "The model before decides. See what the learner was taught last."
+        ),
+        "MODEL_ROLLED_BACK": _kind(
+            "model",
+            "rolled_back",
+            Severity.CRITICAL,
+            "See what spoilt the model: it was fed something wrong.",
+        ),
+        "LABEL_SOURCE_SILENCED": _kind(
+            "labels", "silenced", Severity.CRITICAL, "Find out why the source says so much; the dead letters hold it."
+        ),
+        "LABELS_STALE": _kind(
+            "labels", "stale", Severity.WARNING, "See why no labels come: the model learns from silence alone."
+        ),
         "TRANSACTION_TOO_OLD": _kind(
             "lane", "late", Severity.WARNING, "Add workers, or find what holds the lane up.", soft=True
         ),
@@ -80,6 +98,12 @@ KINDS = MappingProxyType(
             "process", "silent", Severity.CRITICAL, "See whether it runs, and reaches Kafka; start it again."
         ),
         "KAFKA_SILENT": _kind("kafka", "silent", Severity.CRITICAL, "See whether the brokers run and take records."),
+        "PARTITION_SILENT": _kind(
+            "lane", "silent", Severity.CRITICAL, "See which partitions are silent, and start workers, or more of them."
+        ),
+        "TRANSACTION_LEFT_OPEN": _kind(
+            "kafka", "unended", Severity.CRITICAL, "Abort what the worker's log names; its partitions wait for it."
+        ),
         "SNAPSHOT_REFUSED": _kind(
             "model", "refused", Severity.CRITICAL, "The old model is in force; check the learner."
         ),
@@ -99,6 +123,7 @@ class _Incident:
     count: int = 0
     amount_minor: int = 0
     samples: list[str] = field(default_factory=list)
+    evidence: dict[str, str] = field(default_factory=dict)
     soft_batches: int = 0  # that failed softly and were not made up for, while it is not open
 
 
@@ -133,6 +158,7 @@ class Incidents:
             count=alert.count,
             amount_minor=alert.amount_minor,
             samples=list(alert.sample_transaction_ids),
+            evidence=dict(alert.evidence),
         )
         return True
 
@@ -146,14 +172,19 @@ class Incidents:
         amount_minor: int = 0,
         samples: Iterable[str] = (),
         partition: int | None = None,
+        evidence: Mapping[str, str] | None = None,
     ) -> Alert | None:
-        """Record failures of a component in a batch; the alert opens an incident, or is an update that is due."""
+        """Record failures of a component in a batch; the alert opens an incident, or is an update that is due.
+
+        Evidence of later failures is laid over that of earlier ones.
+        """
         incident = self._open.get(component) or self._doubted.get(component)
         if incident is None:
             incident = _Incident(component, reason, now.time, now.seconds, now.seconds, partition)
         incident.count += count
         incident.amount_minor += amount_minor
         incident.samples.extend(sample for sample in list(samples)[: MOST_SAMPLES - len(incident.samples)])
+        incident.evidence |= evidence or {}
         incident.last_failure, incident.healthy_since = now.seconds, None
         if component in self._open:
             return self._update_when_due(incident, now)
@@ -224,6 +255,7 @@ class Incidents:
             count=incident.count,
             amount_minor=incident.amount_minor,
             sample_transaction_ids=tuple(incident.samples),
+            evidence=dict(incident.evidence),
             suggested_action=kind.suggested_action,
             runbook=f"docs/runbook.md#{incident.reason.lower()}",
             versions=dict(self._versions),

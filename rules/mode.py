@@ -31,6 +31,8 @@ class ModeReason(StrEnum):
     CIRCUIT_OPEN = "CIRCUIT_OPEN"
     MODEL_COLD_START = "MODEL_COLD_START"
     MODEL_STALE = "MODEL_STALE"
+    MODEL_DRIFTS = "MODEL_DRIFTS"  # labels, or scores, are not what they were
+    LABELS_STALE = "LABELS_STALE"  # nobody has said for long what payments turned out to be
     RULES_FAILED = "RULES_FAILED"
     CONSUMER_LAG = "CONSUMER_LAG"
     TRANSACTION_TOO_OLD = "TRANSACTION_TOO_OLD"
@@ -43,9 +45,12 @@ class Vitals:
     """What was seen of a worker since it was last looked at. None: nothing is known of it, which changes nothing."""
 
     breaker: BreakerState = BreakerState.CLOSED
+    released: bool = False  # half-open only because an operator had kept the model out of use
     scorer_alive: bool = True
     has_snapshot: bool = True
     snapshot_age_seconds: float | None = None
+    label_age_seconds: float | None = None  # of the newest label that the model in use has learnt from
+    drifts: bool = False  # the learner says so of the model in use
     scoring_seconds: float | None = None  # 95th percentile of a batch
     age_seconds: float | None = None  # 95th percentile at decision
     rules_failed_share: float | None = None  # of the payments
@@ -55,20 +60,22 @@ class Vitals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModePolicy:
-    """How long a better mode waits. Raises ValueError for times below 0."""
+    """How long a better mode waits, and for how long labels may stay away. Raises ValueError for times below 0."""
 
     dwell_seconds: float = 1.0  # at least so long in a mode before a better one
     calm_seconds: float = 1.0  # a fact must be gone for so long
     soft_calm_seconds: float = 15.0  # and a number low again
+    labels_stale_hours: float = 168.0  # no label for so long: the model learns from silence alone
 
     def __post_init__(self) -> None:
-        if not all(each >= 0 for each in (self.dwell_seconds, self.calm_seconds, self.soft_calm_seconds)):
+        times = (self.dwell_seconds, self.calm_seconds, self.soft_calm_seconds, self.labels_stale_hours)
+        if not all(each >= 0 for each in times):
             raise ValueError("a mode's times cannot be negative")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Where doubts begin, in seconds; at half of each they end, but that of a stale model at once."""
+    """Where doubts begin, in seconds; at half of each they end, but those of what is stale at once."""
 
     slow: float  # a batch is scored so slowly that the breaker counts it
     old: float  # a payment is too old to be scored
@@ -96,11 +103,13 @@ class ModeMachine:
         self._since = now
         self.mode = Mode.NORMAL
         self.reason = ModeReason.RECOVERED
+        self.doubts: frozenset[ModeReason] = frozenset()  # all that hold now, whichever the mode tells
         self.withheld: FallbackReason | None = None  # why no payment at all is the model's now, if none is
 
     def look(self, vitals: Vitals, now: float) -> ModeChange | None:
         """Take in what is seen at `now` (seconds, monotonic); the change that it makes, if any."""
         held = [doubt for doubt in self._doubts if doubt.switch.is_on(doubt.value(vitals), now)]
+        self.doubts = frozenset(doubt.reason for doubt in held)
         worst = max(held, key=lambda doubt: _RANK[doubt.mode], default=_NO_DOUBT)  # of equals the first
         if _RANK[worst.mode] < _RANK[self.mode] and now - self._since < self._policy.dwell_seconds:
             return None
@@ -146,9 +155,13 @@ def _doubts(policy: ModePolicy, limits: Limits) -> Iterator[_Doubt]:
 
     stand_in, degraded, soft = Mode.STAND_IN, Mode.DEGRADED, policy.soft_calm_seconds
     reason, why = ModeReason, FallbackReason
-    yield _Doubt(stand_in, reason.FORCED, *fact(lambda v: v.breaker is BreakerState.FORCED_OPEN), why.FORCED)
+    yield _Doubt(
+        stand_in, reason.FORCED, *fact(lambda v: v.breaker is BreakerState.FORCED_OPEN or v.released), why.FORCED
+    )
     yield _Doubt(stand_in, reason.CONNECTION_ERROR, *fact(lambda v: not v.scorer_alive), why.CONNECTION_ERROR)
-    yield _Doubt(stand_in, reason.CIRCUIT_OPEN, *fact(lambda v: v.breaker in _TRIED), why.CIRCUIT_OPEN)
+    yield _Doubt(
+        stand_in, reason.CIRCUIT_OPEN, *fact(lambda v: v.breaker in _TRIED and not v.released), why.CIRCUIT_OPEN
+    )
     yield _Doubt(stand_in, reason.MODEL_COLD_START, *fact(lambda v: not v.has_snapshot), why.MODEL_COLD_START)
     yield _Doubt(
         stand_in,
@@ -161,6 +174,13 @@ def _doubts(policy: ModePolicy, limits: Limits) -> Iterator[_Doubt]:
     yield _Doubt(degraded, reason.FORCED, *fact(lambda v: v.breaker is BreakerState.FORCED_CLOSED))
     yield _Doubt(degraded, reason.RULES_FAILED, *number(lambda v: v.rules_failed_share, 1e-9, 0.0, soft))
     yield _Doubt(degraded, reason.CONSUMER_LAG, *fact(lambda v: v.lanes_behind > 0))
+    yield _Doubt(degraded, reason.MODEL_DRIFTS, *fact(lambda v: v.drifts))
+    labels = 3600 * policy.labels_stale_hours
+    yield _Doubt(
+        degraded,
+        reason.LABELS_STALE,
+        *number(lambda v: v.label_age_seconds, labels, 0.99 * labels, policy.calm_seconds),
+    )
     old, slow = limits.old, limits.slow
     yield _Doubt(degraded, reason.TRANSACTION_TOO_OLD, *number(lambda v: v.age_seconds, old, old / 2, soft))
     yield _Doubt(degraded, reason.RESPONSE_SLOW, *number(lambda v: v.scoring_seconds, slow, slow / 2, soft))

@@ -1,7 +1,7 @@
 """Who has gone silent. Pure; the clock is passed in, and is the one of whoever listens.
 
-Silence is told from a broker that is away by the listener's own heartbeat: while that does not come back either,
-nothing is known of the others.
+Silence is told from a broker that is away by the listener's own heartbeat: up to the last that came back it would have
+heard the others, and of what came after it knows nothing.
 """
 
 from dataclasses import dataclass, field
@@ -39,8 +39,9 @@ class Silence:
         """Of each other process, whether it is silent; empty while nothing can be heard."""
         if self.deaf(now):
             return {}
+        proved = self._heard[self.own]
         return {
-            instance: now - max(heard, self._deaf_until) > self.silent_after
+            instance: proved - max(heard, self._deaf_until) > self.silent_after
             for instance, heard in self._heard.items()
             if instance != self.own
         }

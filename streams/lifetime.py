@@ -18,8 +18,18 @@ def live(name: str, work: Callable[[], Awaitable[None]]) -> None:
     """Do the work until SIGTERM or Ctrl-C; ends with 70 on any error: the next start knows where to go on."""
     configure_logs(name)
     mend_writes()
-    with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(_live(name, work))
+    with contextlib.suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_live(name, work))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The quickest event loop there is here."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
 
 
 async def _live(name: str, work: Callable[[], Awaitable[None]]) -> None:

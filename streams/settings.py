@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from models.label_trust import LabelTrust
 from rules.block_limit import BlockLimitPolicy
 from rules.breaker import BreakerPolicy
 from rules.incidents import IncidentPolicy
@@ -102,7 +103,7 @@ class ScorerSettings:
     budget_ms: Milliseconds = 25  # for a batch
     slow_after_share: Annotated[float, Meta(gt=0, le=1)] = 0.8  # of the budget; an answer after it is slow, and is used
     memory_mb: Annotated[int, Meta(ge=256)] = 1024  # a scorer that wants more ends, and is replaced
-    hung_after_ms: Milliseconds = 1000  # no answer for so long: killed and replaced
+    hung_after_ms: Milliseconds = 500  # no answer for so long: killed and replaced
     start_timeout_seconds: Seconds = 20.0
     restart_backoff_seconds: Seconds = 0.2  # doubled up to ten times this
     stale_after_hours: Seconds = 24.0 * 30  # a snapshot older than this is not trusted
@@ -118,7 +119,16 @@ class LearnerSettings:
     least_labels: Count = 500  # before the first snapshot
     least_frauds: Count = 10
     keep_days: Annotated[float, Meta(ge=0)] = 30.0  # after maturity an example is kept for labels that come late
+    drift_after_labels: Annotated[int, Meta(ge=0)] = 20_000  # learnt by the champion: until then its scores still move
+    keep_model_minutes: Seconds = 60.0  # between two champions that are kept to go back to, eight in all
     most_examples: Count = 500_000  # held in memory, about 0.6 KB each; the oldest go first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcilerSettings:
+    """How what was decided without the model is scored again."""
+
+    most_per_second: Count = 1500  # decisions; payments keep the processors and the broker meanwhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +147,9 @@ class WatchSettings:
 
     heartbeat_seconds: Seconds = 2.0
     silent_after_seconds: Seconds = 7.0  # beyond the session of a worker: its partitions have gone to others by then
+    canaries: bool = True  # the watcher sends one to each partition of the input
+    canary_seconds: Seconds = 10.0  # between two of a partition
+    canary_late_seconds: Seconds = 20.0  # not decided for so long; beyond the takeover of a dead worker's partitions
 
     def __post_init__(self) -> None:
         if self.silent_after_seconds < 2 * self.heartbeat_seconds:
@@ -188,6 +201,8 @@ class Settings:
     block_limit: BlockLimitPolicy = field(default_factory=BlockLimitPolicy)
     incidents: IncidentPolicy = field(default_factory=IncidentPolicy)
     learner: LearnerSettings = field(default_factory=LearnerSettings)
+    labels: LabelTrust = field(default_factory=LabelTrust)
+    reconciler: ReconcilerSettings = field(default_factory=ReconcilerSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
     watch: WatchSettings = field(default_factory=WatchSettings)
     forward: ForwardSettings = field(default_factory=ForwardSettings)

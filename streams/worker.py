@@ -12,55 +12,58 @@ from importlib.resources import files
 from typing import Any
 
 import faust
+import orjson
 import structlog
 from aiokafka import TopicPartition
 
 from rules.breaker import Breaker
-from rules.moment import Moment
+from rules.mode import ModeChange
 from rules.ruleset import parse_ruleset
 from streams.alerting.announcer import Announcer
 from streams.alerting.heart import Heart
+from streams.alerting.outbox import Outbox
 from streams.broker.broken_connections import mend_writes
+from streams.broker.follower import Follower
 from streams.broker.topic_admin import TopicsWrong, require_topics
 from streams.broker.topics import Topic, name_of
 from streams.crash import give_up, refuse
 from streams.deciding.agent import DecidingAgent
-from streams.deciding.broadcast import Follower
 from streams.deciding.decider import Decider
 from streams.deciding.health import Health
 from streams.deciding.knowledge import Knowledge
 from streams.deciding.lanes import Lanes
+from streams.deciding.nursery import Nursery
 from streams.deciding.scorer_link import ScorerLink
 from streams.deciding.scoring import Scoring
 from streams.deciding.watch import LaneWatch
 from streams.deciding_app import DecidingApp, Process
 from streams.logs import configure_logs
-from streams.metrics import WorkerMetrics, expose
+from streams.metrics.endpoint import expose
+from streams.metrics.worker import WorkerMetrics
 from streams.ready_signal import tell_ready
 from streams.settings import Settings, load_settings
 from streams.wire.heartbeat import Heartbeat
+from streams.wire.mode_event import mode_event, write_mode_event
 from streams.wire.scorer_fault import ScorerFault
+from streams.wire.snapshot_record import SnapshotRecord
 
 log = structlog.get_logger()
 
 BROADCAST = (Topic.MODELS, Topic.MERCHANT_RISK, Topic.RULES, Topic.CONTROL)
 
 
-def _now() -> Moment:
-    return Moment(datetime.now(UTC), time.monotonic())
-
-
 class Worker(faust.Service):
     """Starts the parts in order: alerts and scorer, then knowledge, then partitions. Stops them the other way round."""
 
-    def __init__(self, app: faust.App, settings: Settings, instance: str) -> None:
+    def __init__(self, app: faust.App, settings: Settings, instance: str, nursery: Nursery | None) -> None:
         super().__init__()
         self._settings = settings
         self._instance = instance
-        self._link = ScorerLink(settings.scorer)
+        self._link = ScorerLink(settings.scorer, nursery)
         self._scoring = Scoring(self._link, Breaker(settings.breaker, random.random), settings.scorer)
         self._metrics = WorkerMetrics()
-        self._announcer = Announcer(settings, source=instance, clock=_now)
+        self._outbox = Outbox(settings, instance)
+        self._announcer = Announcer(settings, self._outbox)
         self._health = Health(
             settings,
             self._scoring,
@@ -69,7 +72,14 @@ class Worker(faust.Service):
             clock=time.time,
             monotonic=time.monotonic,
         )
-        self._watch = LaneWatch(self._metrics, self._announcer, self._scoring, self._link, self._health)
+        self._watch = LaneWatch(
+            self._metrics,
+            self._announcer,
+            self._scoring,
+            self._link,
+            self._health,
+            on_mode=self._mode_changed,
+        )
         self._knowledge = Knowledge(
             parse_ruleset(files("rules").joinpath("default.toml").read_text("utf-8")),
             on_snapshot=self._take_snapshot,
@@ -94,6 +104,7 @@ class Worker(faust.Service):
             knowledge=self._knowledge,
             told=self._watch.decided,
             on_assigned=self._assigned,
+            on_left_open=self._watch.left_open,
         )
 
     async def on_start(self) -> None:
@@ -109,10 +120,11 @@ class Worker(faust.Service):
         """Finish what is in hand."""
         await self._lanes.stop()
         await self._heart.stop()
+        await self._announcer.stop()  # before the scorer is gone: that is no failure now
         await self._broadcast.stop()
         await self._scoring.stop()
         await self._link.stop()
-        await self._announcer.stop()
+        await self._outbox.stop()
         log.info("worker_stopped")
 
     async def _start(self) -> None:
@@ -121,7 +133,10 @@ class Worker(faust.Service):
         log.info("worker_starting", instance=self._instance, metrics_port=port)
         # Side by side, for a quick start. What follows may report failures, and needs to know which are open already.
         await asyncio.gather(
-            require_topics(self._settings), self._announcer.start(each_tick=self._watch.tick), self._link.start()
+            require_topics(self._settings),
+            self._outbox.start(),
+            self._announcer.start(each_tick=self._watch.tick),
+            self._link.start(),
         )
         await self._broadcast.start(TopicPartition(name_of(topic, self._settings.topics), 0) for topic in BROADCAST)
         self._scoring.start()
@@ -136,14 +151,25 @@ class Worker(faust.Service):
         )
         return {name_of(topic, self._settings.topics): take for topic, take in zip(BROADCAST, takes, strict=True)}
 
-    def _take_snapshot(self, snapshot: bytes, created_at: datetime) -> None:
-        self._scoring.snapshot_published(created_at)
-        self._link.load(snapshot)
+    def _take_snapshot(self, champion: SnapshotRecord) -> None:
+        self._scoring.snapshot_published(champion.created_at)
+        self._health.model_came(labelled_at=champion.labelled_at, drifts=champion.drifts)
+        self._link.load(orjson.dumps(champion.snapshot))
 
     def _take_fault(self, fault: ScorerFault) -> None:
         if self._settings.sandbox:
             log.warning("fault_injected", kind=fault.kind, delay_ms=fault.delay_ms, lasting=fault.lasting)
             self._link.inject(fault)
+
+    def _mode_changed(self, change: ModeChange) -> None:
+        event = mode_event(
+            change,
+            event_id=self._outbox.event_id(),
+            source=self._outbox.source,
+            subject=self._instance,
+            time=datetime.now(UTC),
+        )
+        self._outbox.put(Topic.MODES, self._instance, write_mode_event(event))
 
     def _say(self, heartbeat: Heartbeat) -> Heartbeat:
         return replace(
@@ -161,8 +187,8 @@ class Worker(faust.Service):
             tell_ready(self._instance)
 
 
-def build_app(settings: Settings, instance: str) -> DecidingApp:
-    """The Faust app of one worker process."""
+def build_app(settings: Settings, instance: str, nursery: Nursery | None = None) -> DecidingApp:
+    """The Faust app of one worker process. Its scorers come from the nursery; None: from one that it starts itself."""
     mend_writes()
     app = DecidingApp(
         f"{settings.app}-{settings.topics.prefix}{instance}",
@@ -171,7 +197,7 @@ def build_app(settings: Settings, instance: str) -> DecidingApp:
         Worker=Process,
         datadir=tempfile.gettempdir(),  # nothing is kept there: no Faust tables
     )
-    app.first_to_stop = app.service(Worker(app, settings, instance))
+    app.first_to_stop = app.service(Worker(app, settings, instance, nursery))
     return app
 
 

@@ -16,8 +16,8 @@ acls=${KAFKA_ACLS:-echo kafka-acls.sh}
 inputs="transactions labels"
 decisions="decisions.approve decisions.block decisions.review"
 broadcast="models merchant-risk rules control"
-results="$decisions decisions.revised transactions.DLT alerts"
-everything="$inputs $results $broadcast card-feedback profiles learner-state reconciler-state heartbeats dlt-replays"
+results="$decisions decisions.revised transactions.DLT alerts modes"
+everything="$inputs $results $broadcast card-feedback profiles learner-state reconciler-state heartbeats canaries dlt-replays"
 
 # allow PRINCIPAL "OPERATIONS" "topics": an operation on a topic brings the right to describe it.
 allow() {
@@ -51,13 +51,13 @@ done
 
 # Workers: one group, for the lanes.
 allow worker Read "transactions card-feedback profiles alerts $broadcast"
-allow worker Write "$decisions transactions.DLT profiles alerts heartbeats"
+allow worker Write "$decisions transactions.DLT profiles alerts modes heartbeats canaries"
 allow_group worker literal "$app-${prefix}lanes"
 allow_transactions worker "$(seq -s ' ' 0 $((partitions - 1)))"
 
 # The learner reads without a group; its one transactional id fences a second learner.
-allow learner Read "$decisions labels models merchant-risk card-feedback learner-state"
-allow learner Write "models merchant-risk card-feedback learner-state transactions.DLT heartbeats"
+allow learner Read "$decisions labels models merchant-risk card-feedback learner-state alerts control"
+allow learner Write "models merchant-risk card-feedback learner-state transactions.DLT heartbeats alerts"
 allow_transactions learner learner
 
 # The reconciler reads without a group; its one transactional id fences a second one.
@@ -65,9 +65,9 @@ allow reconciler Read "$decisions alerts models control reconciler-state"
 allow reconciler Write "decisions.revised alerts reconciler-state heartbeats"
 allow_transactions reconciler reconciler
 
-# The watcher hears all others, and itself.
-allow watcher Read "heartbeats alerts"
-allow watcher Write "heartbeats alerts"
+# The watcher hears all others, and itself; its canaries are payments.
+allow watcher Read "heartbeats alerts canaries"
+allow watcher Write "heartbeats alerts transactions"
 
 # The forwarder: a group for each place that it sends alerts to.
 allow forwarder Read alerts

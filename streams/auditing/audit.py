@@ -91,7 +91,8 @@ class _Taking:
         self.read += len(records)
 
     def _transaction(self, record: Any) -> None:
-        self.ledger.transaction(record.partition, record.offset, *identity(record))
+        if (named := identity(record)) is not None:
+            self.ledger.transaction(record.partition, record.offset, *named)
 
     def _ending(self, record: Any) -> None:
         try:
@@ -112,11 +113,9 @@ async def _counted_from(consumer: "AIOKafkaConsumer", settings: Settings, since:
 
 
 async def _high_watermarks(opened: AsyncExitStack, settings: Settings, partitions: list["TopicPartition"]) -> Offsets:
-    from aiokafka import AIOKafkaConsumer
+    from streams.broker.clients import reader
 
-    from streams.broker.clients import connection
-
-    consumer = await _started(opened, AIOKafkaConsumer(**connection(settings.broker), enable_auto_commit=False))
+    consumer = await _started(opened, reader(settings.broker, isolation_level="read_uncommitted"))
     return dict(await consumer.end_offsets(partitions))
 
 

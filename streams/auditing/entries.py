@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from models.canary import CANARY_TOKEN
 from rules.decision import InputPosition
 from streams.wire.codec import MalformedRecord, content_fingerprint, read_transaction
 from streams.wire.dead_letter import NotADeadLetter, read_dead_letter
@@ -33,12 +34,17 @@ class _Named(msgspec.Struct):
 _named = msgspec.json.Decoder(_Named)
 
 
-def identity(record: Any) -> tuple[str | None, int]:
-    """Of a record of `transactions` its id and the fingerprint of its content; no id if it is malformed."""
+def identity(record: Any) -> tuple[str | None, int] | None:
+    """Of a record of `transactions` its id and the fingerprint of its content; no id if it is malformed.
+
+    None for a canary: it is nobody's payment, and its decision does not lie where decisions do.
+    """
     try:
         transaction = read_transaction(record.key, record.value, record.timestamp / 1000)
     except MalformedRecord:
         return None, 0
+    if transaction.pan_token == CANARY_TOKEN:
+        return None
     return transaction.transaction_id, content_fingerprint(transaction)
 
 

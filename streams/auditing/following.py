@@ -19,10 +19,11 @@ from streams.broker.clients import admin, reader
 from streams.broker.reading import Offsets, begin_at, partitions_of, places_at
 from streams.broker.topic_admin import require_topics
 from streams.broker.topics import DECISIONS, Topic
-from streams.crash import give_up
 from streams.interruption import cancelled_by_signals
+from streams.lifetime import live
 from streams.logs import configure_logs
-from streams.metrics import AuditMetrics, expose
+from streams.metrics.auditor import AuditMetrics
+from streams.metrics.endpoint import expose
 from streams.ready_signal import tell_ready
 from streams.settings import AuditSettings, Settings
 
@@ -145,7 +146,8 @@ class Follower:
         self._horizon.passed(partition, records[-1].timestamp / 1000, self._clock())
 
     def _transaction(self, record: Any) -> None:
-        self._ledger.transaction(record.partition, record.offset, record.timestamp / 1000, *identity(record))
+        if (named := identity(record)) is not None:
+            self._ledger.transaction(record.partition, record.offset, record.timestamp / 1000, *named)
 
     def _ending(self, record: Any) -> None:
         try:
@@ -230,26 +232,24 @@ def run(settings: Settings, since: float | None) -> None:
     """
     configure_logs("auditor")
     with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(_run(settings, time.time() - LAST_SECONDS if since is None else since))
+        start = asyncio.run(_begin(settings, time.time() - LAST_SECONDS if since is None else since))
+        live("auditor", lambda: _follow(settings, start))
 
 
-async def _run(settings: Settings, since: float) -> None:
+async def _begin(settings: Settings, since: float) -> Beginning:
     with cancelled_by_signals():
         await require_topics(settings)
-        start = await beginning(settings, since)
-        follower = Follower(settings, start)
-        port = expose(follower.metrics.registry, settings.metrics.host, settings.metrics.audit_port)
-        log.info("auditor_ready", metrics_port=port, counted_from=start.counted_from)
-        tell_ready("auditor")
-        try:
-            while True:
-                await _connected(settings, follower)
-                await asyncio.sleep(RETRY_SECONDS)
-        except asyncio.CancelledError:
-            log.info("auditor_stopped")
-            raise
-        except Exception as error:  # noqa: BLE001 - crash-only: the next start reads the topics anew
-            give_up("auditor_failed", error)
+        return await beginning(settings, since)
+
+
+async def _follow(settings: Settings, start: Beginning) -> None:
+    follower = Follower(settings, start)
+    port = expose(follower.metrics.registry, settings.metrics.host, settings.metrics.audit_port)
+    log.info("auditor_ready", metrics_port=port, counted_from=start.counted_from)
+    tell_ready("auditor")
+    while True:
+        await _connected(settings, follower)
+        await asyncio.sleep(RETRY_SECONDS)
 
 
 async def _connected(settings: Settings, follower: Follower) -> None:

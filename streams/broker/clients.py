@@ -8,6 +8,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.settings import BrokerSettings
 
+RETRY_MS = 20  # a client asks anew, so much later, for each topic that it does not know yet
+
 
 def connection(settings: BrokerSettings) -> dict[str, Any]:
     """Arguments that every aiokafka client takes: addresses, TLS and SASL."""
@@ -36,19 +38,22 @@ def tls_context(settings: BrokerSettings) -> ssl.SSLContext:
 
 
 def reader(settings: BrokerSettings, **arguments: Any) -> AIOKafkaConsumer:
-    """A consumer without a group that sees committed records only and starts where it is told."""
+    """A consumer without a group that starts where it is told, and sees committed records unless told otherwise."""
     return AIOKafkaConsumer(
         **connection(settings),
-        isolation_level="read_committed",
         enable_auto_commit=False,
-        **({"auto_offset_reset": "earliest"} | arguments),
+        **(
+            {"isolation_level": "read_committed", "auto_offset_reset": "earliest", "retry_backoff_ms": RETRY_MS}
+            | arguments
+        ),
     )
 
 
 def sender(settings: BrokerSettings, **arguments: Any) -> AIOKafkaProducer:
     """An idempotent producer that waits for all in-sync replicas."""
     return AIOKafkaProducer(
-        **connection(settings), **({"acks": "all", "enable_idempotence": True, "retry_backoff_ms": 20} | arguments)
+        **connection(settings),
+        **({"acks": "all", "enable_idempotence": True, "retry_backoff_ms": RETRY_MS} | arguments),
     )
 
 

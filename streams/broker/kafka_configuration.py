@@ -27,7 +27,6 @@ SINGLE_NODE = {
     "share.coordinator.state.topic.min.isr": "1",
     "auto.create.topics.enable": "false",  # a misspelt topic is an error, as it should be
     "group.initial.rebalance.delay.ms": "0",
-    "group.coordinator.append.linger.ms": "0",  # 5 by default, and each of our transactions would wait for it
     # A broker that was killed may not register again before its old session has ended: 9 s by default.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",

@@ -77,7 +77,7 @@ def _refused(answer: Any) -> list[tuple[str, int, str | None]]:
 
 async def _until_led(settings: Settings, topics: list[Topic]) -> None:
     """Wait until the leader of each partition says that it is: what is sent before is refused, with a warning each."""
-    async with reader(settings.broker, retry_backoff_ms=50) as consumer, asyncio.timeout(LEADERS_SECONDS):
+    async with reader(settings.broker) as consumer, asyncio.timeout(LEADERS_SECONDS):
         await consumer.end_offsets(partitions_of(settings, topics))
 
 

@@ -30,7 +30,9 @@ class Topic(StrEnum):
     RULES = "rules"
     CONTROL = "control"
     ALERTS = "alerts"
+    MODES = "modes"
     HEARTBEATS = "heartbeats"
+    CANARIES = "canaries"
 
 
 DECISIONS: dict[Outcome, Topic] = {outcome: Topic(f"decisions.{outcome}") for outcome in Outcome}
@@ -160,10 +162,23 @@ CATALOGUE: tuple[TopicSpec, ...] = (
         retention_ms=30 * DAY_MS,
     ),
     TopicSpec(
+        topic=Topic.MODES,
+        key="instance",
+        description="Changes of each worker's mode as CloudEvents 1.0, structured JSON.",
+        per_card=False,
+        retention_ms=30 * DAY_MS,
+    ),
+    TopicSpec(
         topic=Topic.HEARTBEATS,
         key="instance",
         description="That a process lives, and a worker's mode; a tombstone is a clean end.",
         per_card=False,
+        compacted=True,
+    ),
+    TopicSpec(
+        topic=Topic.CANARIES,
+        key="pan_token of the canary",
+        description="Decisions on the watcher's canaries, the latest of each partition.",
         compacted=True,
     ),
 )

@@ -30,6 +30,7 @@ class Decided:
     """A decided batch of one partition."""
 
     decisions: dict[Outcome, list[Outgoing]] = field(default_factory=lambda: {outcome: [] for outcome in Outcome})
+    canaries: list[Outgoing] = field(default_factory=list)  # decisions that are nobody's
     dead_letters: list[Outgoing] = field(default_factory=list)
     profiles: list[Outgoing] = field(default_factory=list)
     duplicates: int = 0
@@ -39,4 +40,5 @@ class Decided:
     ages: list[float] = field(default_factory=list)  # seconds from the broker's timestamp to the decision
     deadlines_missed: int = 0
     blocks_limited: int = 0  # that became reviews, because too large a share would be blocked
+    block_limit_reached: bool = False  # the next block would be one of them
     rules_failed: int = 0  # payments whose rules could not be evaluated

@@ -11,6 +11,7 @@ import structlog
 from aiokafka import ConsumerRecord
 
 from models.activity import Activity
+from models.canary import CANARY_KEY
 from models.dead_letter import DeadLetterReason
 from models.features import FEATURES, activity, features
 from models.fingerprint import id_hash
@@ -98,6 +99,7 @@ class Decider:
         now = self._clock()
         for each in pending:
             self._conclude(each, scored, each.why or why_not, now, decided)
+        decided.block_limit_reached = self._block_limit.reached
         decided.profiles = [Outgoing(card, packed, []) for card, packed in lane.profiles.commit()]
         return decided
 
@@ -111,7 +113,7 @@ class Decider:
         for record in records:
             try:
                 transaction = read_transaction(record.key, record.value, record.timestamp / 1000)
-                profile = lane.profiles.check_out(record.key)
+                profile = Profile() if record.key == CANARY_KEY else lane.profiles.check_out(record.key)
                 prepared = self._prepare_one(record, transaction, profile, now, behind=behind, withheld=withheld)
             except MalformedRecord as malformed:
                 decided.malformed[malformed.reason] += 1
@@ -192,6 +194,10 @@ class Decider:
     ) -> None:
         probability = float(scored.answer.probabilities[each.row]) if scored is not None and each.row >= 0 else None
         conclusion = self._conclusion(each, probability, why_not)
+        if each.record.key == CANARY_KEY:
+            decision = self._decision(each, conclusion, probability, scored, now)
+            decided.canaries.append(Outgoing(CANARY_KEY, write_decision(decision), []))
+            return
         if each.verdict is None or each.verdict.always is None:
             concluded, conclusion = conclusion, self._block_limit.admit(conclusion, self._monotonic())
             decided.blocks_limited += conclusion is not concluded

@@ -1,6 +1,6 @@
 """What is seen of a worker, gathered from batch to batch, and the mode that follows from it twice a second."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 
 import structlog
@@ -40,6 +40,8 @@ class Health:
         self._since = clock()
         self._ages: list[float] = []
         self._payments = self._rules_failed = 0
+        self._labelled_at: float | None = None
+        self._drifts = False
 
     @property
     def mode(self) -> Mode:
@@ -60,6 +62,15 @@ class Health:
     def withheld(self) -> FallbackReason | None:
         """Why no payment at all is to be the model's now, if none is."""
         return self._machine.withheld
+
+    @property
+    def doubts(self) -> Collection[ModeReason]:
+        """All that speaks against the model now."""
+        return self._machine.doubts
+
+    def model_came(self, *, labelled_at: float | None, drifts: bool) -> None:
+        """Its newest label is of that time, seconds since 1970 (None: nobody knows), and it shows drift or not."""
+        self._labelled_at, self._drifts = labelled_at, drifts
 
     def decided(self, batch: Decided) -> None:
         """A batch is committed."""
@@ -86,12 +97,15 @@ class Health:
     def _vitals(self) -> Vitals:
         now = self._monotonic()
         behind = [lane.gate.is_behind(lane.lag, now) for lane in self._lanes()]
-        created = self._scoring.snapshot_created
+        created, labelled = self._scoring.snapshot_created, self._labelled_at
         return Vitals(
             breaker=self._scoring.state,
+            released=self._scoring.is_released,
             scorer_alive=self._link.alive,
             has_snapshot=self._link.has_snapshot,
             snapshot_age_seconds=None if created is None else self._clock() - created,
+            label_age_seconds=None if labelled is None else self._clock() - labelled,
+            drifts=self._drifts,
             scoring_seconds=_high(self._scoring.durations()),
             age_seconds=_high(self._ages),
             rules_failed_share=self._rules_failed / self._payments if self._payments else None,

@@ -2,9 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
 
-import orjson
 import structlog
 
 from models.merchant_history import MerchantHistory
@@ -14,7 +12,7 @@ from streams.wire.codec import MalformedRecord
 from streams.wire.control import FAULT, MODE, ModeOrder, read_fault, read_order
 from streams.wire.feedback import note_card_fraud, note_history
 from streams.wire.scorer_fault import ScorerFault
-from streams.wire.snapshot_record import champion_of
+from streams.wire.snapshot_record import SnapshotRecord, champion_of
 
 log = structlog.get_logger()
 
@@ -28,7 +26,7 @@ class Knowledge:
         self,
         ruleset: RuleSet,
         *,
-        on_snapshot: Callable[[bytes, datetime], None],
+        on_snapshot: Callable[[SnapshotRecord], None],
         on_fault: Callable[[ScorerFault], None],
         on_ruleset: Callable[[str | None], None],
         on_order: Callable[[ModeOrder], None],
@@ -44,7 +42,7 @@ class Knowledge:
     def take_model(self, key: bytes, value: bytes | None) -> None:
         """A snapshot; only the champion's matters here."""
         if (champion := champion_of(key, value)) is not None:
-            self._on_snapshot(orjson.dumps(champion.snapshot), champion.created_at)
+            self._on_snapshot(champion)
 
     def take_merchant(self, key: bytes, value: bytes | None) -> None:
         """Label history of an acceptor, or its end."""

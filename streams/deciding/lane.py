@@ -1,6 +1,6 @@
 """A lane: one input partition, read in order, each batch one Kafka transaction.
 
-Decisions, dead letters, profile changelog and the input offset become visible together or not at all.
+Decisions, dead letters, and the profile changelog with the next input offset become visible together or not at all.
 """
 
 import asyncio
@@ -12,7 +12,6 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer, ConsumerRecord
-from aiokafka.structs import OffsetAndMetadata
 
 from streams.broker.clients import connection
 from streams.broker.topics import DECISIONS, Topic, name_of
@@ -73,12 +72,12 @@ class Lane:
     """Takes, has decided and commits, until it is closed. Any error of an indefinite kind ends the process."""
 
     settings: Settings
-    group: str
     inlet: Inlet
     producer: AIOKafkaProducer
     state: LaneState
     agent: DecidingAgent
     told: Told
+    next: int | None  # the input offset below which everything is committed; None: nothing is yet
     _task: "asyncio.Task[None] | None" = None
     _committing: bool = False
     _closing: bool = False
@@ -124,15 +123,11 @@ class Lane:
     async def _decide(self, records: Sequence[ConsumerRecord]) -> None:
         self._last = last = records[-1].offset
         self.state.lag = self.inlet.behind(last)
-        offsets = {self.inlet.partition: OffsetAndMetadata(last + 1, "")}
-        await self.producer.begin_transaction()
-        # The offset is known before the decisions are: its two requests, 7 ms with a busy broker, pass meanwhile.
-        _, decided = await asyncio.gather(
-            self.producer.send_offsets_to_transaction(offsets, self.group),
-            self.agent.ask(self.state, records, self.settings.lanes.answer_timeout_seconds),
-        )
+        decided = await self.agent.ask(self.state, records, self.settings.lanes.answer_timeout_seconds)
         decided.profiles.append(note(last + 1))
+        await self.producer.begin_transaction()
         await self._commit(decided)
+        self.next = last + 1
         self.told(self.state, decided)
 
     async def _commit(self, decided: Decided) -> None:
@@ -147,6 +142,7 @@ class Lane:
         topics = self.settings.topics
         for outcome, outgoing in decided.decisions.items():
             yield name_of(DECISIONS[outcome], topics), outgoing
+        yield name_of(Topic.CANARIES, topics), decided.canaries
         yield name_of(Topic.DEAD_LETTERS, topics), decided.dead_letters
         yield name_of(Topic.PROFILES, topics), decided.profiles
 

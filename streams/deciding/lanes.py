@@ -3,22 +3,24 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from rules.lag import LagGate, LagPolicy
-from streams.broker.clients import connection
+from streams.broker.clients import RETRY_MS, connection
+from streams.broker.follower import Follower
 from streams.broker.topics import Topic, name_of
 from streams.crash import give_up
 from streams.deciding.agent import DecidingAgent
-from streams.deciding.broadcast import Follower
+from streams.deciding.group_offsets import GroupOffsets
 from streams.deciding.intake import Intake
 from streams.deciding.knowledge import Knowledge
 from streams.deciding.lane import Lane, Told, fenced_producer, given_up
 from streams.deciding.lane_state import LaneState
+from streams.deciding.left_open import left_open
 from streams.deciding.loop_pauses import LoopPauses
 from streams.deciding.profiles import ProfileStore, restore
 from streams.deciding.resumption import resume_at
@@ -27,15 +29,18 @@ from streams.settings import Settings
 log = structlog.get_logger()
 
 MIND_SECONDS = 0.5  # between two looks at whether the worker is still a member
+LOOK_SECONDS = 0.5  # between two at whether a transaction that Kafka left open is ended
+LEFT_OPEN_SECONDS = 5.0  # and then it is told
 
 
 class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
     """Opens a lane for each assigned partition, and closes them before the next rebalance.
 
     Opening is in this order and no other: start the producer (which fences the predecessor and ends its open
-    transaction), read the committed offset, restore the profiles, seek, start, and only then read. An offset read
-    before fencing may be behind what the predecessor still commits, and then a batch is decided twice. Until a lane has
-    started, nothing was read or written for it, so a revocation breaks an opening off at any point.
+    transaction), see that it did, restore the profiles and the next offset noted with them, seek, start, and only then
+    read. What is restored before fencing may be behind what the predecessor still commits, and then a batch is decided
+    twice.
+    Until a lane has started, nothing was read or written for it, so a revocation breaks an opening off at any point.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         knowledge: Knowledge,
         told: Told,
         on_assigned: Callable[[int], None],
+        on_left_open: Callable[[int], None],
     ) -> None:
         self._settings = settings
         self._instance = instance
@@ -54,7 +60,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._knowledge = knowledge
         self._told = told
         self._on_assigned = on_assigned
-        self._group = settings.lanes_group
+        self._on_left_open = on_left_open  # with the number of partitions that wait
         self._input = name_of(Topic.TRANSACTIONS, settings.topics)
         self._lanes: list[Lane] = []
         self._producers: list[AIOKafkaProducer] = []  # of the lanes, and of those that an opening has not come to
@@ -62,6 +68,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._opening: asyncio.Task[None] | None = None
         self._feedback: Follower | None = None
         self._minder: asyncio.Task[None] | None = None
+        self._offsets: GroupOffsets | None = None
         self._consumer: AIOKafkaConsumer = None  # made in start: it needs the running loop
 
     async def start(self) -> None:
@@ -70,12 +77,14 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.subscribe([self._input], listener=self)
         await self._consumer.start()
         self._minder = asyncio.create_task(self._mind_membership(), name="membership")
+        self._offsets = GroupOffsets(self._consumer, lambda: _places(self._lanes))
+        self._offsets.start()
 
     def _member(self) -> AIOKafkaConsumer:
         lanes = self._settings.lanes
         return AIOKafkaConsumer(
             **connection(self._settings.broker),
-            group_id=self._group,
+            group_id=self._settings.lanes_group,
             group_instance_id=self._instance,  # static: a restarted worker takes its partitions back at once
             partition_assignment_strategy=(RangePartitionAssignor,),
             enable_auto_commit=False,
@@ -85,7 +94,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
             heartbeat_interval_ms=lanes.heartbeat_interval_ms,
             rebalance_timeout_ms=10_000,
             fetch_max_wait_ms=50,
-            retry_backoff_ms=20,
+            retry_backoff_ms=RETRY_MS,
         )
 
     def states(self) -> Iterable[LaneState]:
@@ -96,7 +105,10 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         """Finish the batches in hand and go. The static member keeps its place until its session ends."""
         if self._minder is not None:
             self._minder.cancel()
+        lanes = self._lanes
         await self._close()
+        if self._offsets is not None:
+            await self._offsets.stop(_places(lanes))
         if self._consumer is not None:
             await self._consumer.stop()
 
@@ -124,37 +136,59 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _open_all(self, partitions: list[TopicPartition]) -> None:
         try:
             await self._open(partitions)
-        except Exception as error:  # noqa: BLE001 - a partition half open must not be decided
-            give_up("assignment_failed", error)
+        except (Exception, asyncio.CancelledError) as error:
+            # A consumer of aiokafka that is stopped just after its start raises CancelledError, though nobody cancels.
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
+            give_up("assignment_failed", error)  # a partition half open must not be decided
 
     async def _open(self, partitions: list[TopicPartition]) -> None:
+        """All whose predecessor's transaction is over, at once; any other as soon as it is."""
         began = time.monotonic()
         numbers = [each.partition for each in partitions]
+        producers, _ = await asyncio.gather(asyncio.gather(*map(self._fence, numbers)), self._follow_cards(numbers))
+        fenced = dict(zip(partitions, producers, strict=True))
+        self._consumer.pause(*partitions)
+        self._intake = Intake(self._consumer, partitions)
+        self._intake.start()
+        told: dict[int, tuple[str, ...]] = {}
+        while True:
+            left = await left_open(self._settings, [each.partition for each in fenced])
+            ended = [each for each in fenced if each.partition not in left]
+            if ended or not fenced:
+                await self._start_lanes(self._intake, {each: fenced.pop(each) for each in ended}, began)
+            if not fenced:
+                break
+            if time.monotonic() - began > LEFT_OPEN_SECONDS:  # a marker may be seen a moment after it is written
+                self._on_left_open(len(left))
+                if left != told:
+                    told = left
+                    log.error("transaction_left_open", places=[place for places in left.values() for place in places])
+            await asyncio.sleep(LOOK_SECONDS)
+        self._on_left_open(0)
+
+    async def _start_lanes(
+        self, intake: Intake, fenced: Mapping[TopicPartition, AIOKafkaProducer], began: float
+    ) -> None:
+        partitions = list(fenced)
+        numbers = [each.partition for each in partitions]
         async with LoopPauses() as pauses:
-            producers, _ = await asyncio.gather(
-                asyncio.gather(*map(self._fence, numbers)),
-                self._follow_cards(numbers),
-            )
-            committed, ends = await asyncio.gather(
-                asyncio.gather(*map(self._consumer.committed, partitions)), self._consumer.end_offsets(partitions)
-            )
             profiles = name_of(Topic.PROFILES, self._settings.topics)
             stores = await restore(self._settings.broker, profiles, numbers) if numbers else {}
-        self._intake = Intake(self._consumer, partitions)
-        for partition, producer, offset in zip(partitions, producers, committed, strict=True):
-            await self._seek(partition, offset, stores[partition.partition].noted, ends[partition])
+            ends = await self._consumer.end_offsets(partitions)
+        for partition in partitions:
             lane = Lane(
                 settings=self._settings,
-                group=self._group,
-                inlet=self._intake.inlet(partition),
-                producer=producer,
+                next=await self._sought(partition, resume_at(stores[partition.partition].noted, ends[partition])),
+                inlet=intake.inlet(partition),
+                producer=fenced[partition],
                 state=self._state(partition, stores[partition.partition]),
                 agent=self._agent,
                 told=self._told,
             )
             self._lanes.append(lane)
             lane.start()
-        self._intake.start()
+            self._consumer.resume(partition)
         self._on_assigned(len(self._lanes))
         log.info(
             "lanes_open",
@@ -164,14 +198,14 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
             longest_pause_ms=round(pauses.longest * 1000),
         )
 
-    async def _seek(self, partition: TopicPartition, committed: int | None, noted: int | None, end: int) -> None:
-        begin = resume_at(committed, noted, end)
+    async def _sought(self, partition: TopicPartition, noted: int | None) -> int | None:
+        """Have the consumer read on from there; without a note from where the group stands, or from the beginning."""
+        begin = await self._consumer.committed(partition) if noted is None else noted
         if begin is None:
             await self._consumer.seek_to_beginning(partition)
-            return
-        if begin != committed:
-            log.warning("committed_offset_behind", partition=partition.partition, committed=committed, noted=noted)
-        self._consumer.seek(partition, begin)
+        else:
+            self._consumer.seek(partition, begin)
+        return begin
 
     async def _fence(self, partition: int) -> AIOKafkaProducer:
         producer = await fenced_producer(self._settings, partition)
@@ -215,4 +249,15 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._feedback.stop()
             self._feedback = None
         self._knowledge.card_frauds.clear()
+        self._on_left_open(0)
         self._on_assigned(0)
+
+
+def _places(lanes: Iterable[Lane]) -> dict[TopicPartition, int]:
+    """The next input offset of each partition."""
+    return {lane.inlet.partition: lane.next for lane in lanes if lane.next is not None}
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

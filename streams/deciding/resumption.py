@@ -1,9 +1,9 @@
-"""Where a lane goes on, by two witnesses: the offset that its group has committed, and one noted beside its profiles.
+"""Where a lane goes on: at the input offset that is noted beside its profiles, in the same Kafka transaction as these.
 
-Both are of the same Kafka transactions. The second is there because the first may be wrong: Kafka 4.3.1, killed and
-started again, was seen to hand out committed offsets of minutes before. Its group coordinator keeps snapshots of its
-state each 16,384 records while it loads (KAFKA-19716), and the offsets were those of such a snapshot, to the record;
-its log had the right ones. What the changelog of profiles holds is read as records, and nobody keeps it in memory.
+The offset that its group has committed says so only where nothing is noted. It may be wrong either way while Kafka's
+log has it right. Brokers that were killed and started again under load were seen to hand out offsets of minutes before
+(4.3.1 and 4.2.1), and one that lay in a transaction which had been aborted (4.2.1): going on there passes a batch over.
+What the changelog of profiles holds is read as records, and nobody keeps it in memory.
 """
 
 from streams.deciding.batch import Outgoing
@@ -16,11 +16,9 @@ def note(next_offset: int) -> Outgoing:
     return Outgoing(NOTE_KEY, str(next_offset).encode(), [])
 
 
-def resume_at(committed: int | None, noted: int | None, end: int) -> int | None:
-    """The next input offset: the later of the two; none where neither is known.
+def resume_at(noted: int | None, end: int) -> int | None:
+    """The next input offset, or none if it is not known.
 
     A note beyond the `end` of the partition is of another topic of this name, made before, and means nothing here.
     """
-    if noted is None or noted > end:
-        return committed
-    return noted if committed is None else max(committed, noted)
+    return None if noted is None or noted > end else noted

@@ -1,19 +1,16 @@
 """One scorer process as the worker sees it: started, asked, ended. When to start another is for the link to say."""
 
 import asyncio
-import contextlib
 import itertools
 import json
-import socket
-import sys
 import time
-from asyncio.subprocess import Process
 from typing import NamedTuple, Self
 from zlib import crc32
 
 import structlog
 
 from rules.decision import FallbackReason
+from streams.deciding.nursery import Nursery, Offspring
 from streams.deciding.scorer_frames import Answer, Frame, FrameBuffer, Kind, MalformedFrame, frame, read_answer
 from streams.wire.scorer_fault import ScorerFault
 
@@ -53,27 +50,14 @@ class ScorerChild(asyncio.Protocol):
         self._numbers = itertools.count(1)
         self._asked: dict[int, _Asked] = {}  # every unanswered request, also those nobody waits for any more
         self._buffer = FrameBuffer()
-        self._process: Process
+        self._offspring: Offspring
         self._transport: asyncio.Transport | None = None
 
     @classmethod
-    async def spawn(cls, memory_mb: int) -> Self:
-        """Start a process that may take so much memory. Raises OSError where the machine has no room for one."""
+    async def spawn(cls, nursery: Nursery, memory_mb: int) -> Self:
+        """Have a process that may take so much memory. Raises OSError where the machine has no room for one."""
         child = cls()
-        ours, theirs = socket.socketpair()
-        try:
-            with theirs:
-                child._process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-m",
-                    "streams.deciding.scorer_process",
-                    str(theirs.fileno()),
-                    str(memory_mb),
-                    pass_fds=(theirs.fileno(),),
-                )
-        except BaseException:
-            ours.close()
-            raise
+        child._offspring, ours = await nursery.bear(memory_mb)
         try:
             await asyncio.get_running_loop().create_connection(lambda: child, sock=ours)
         except BaseException:
@@ -85,7 +69,7 @@ class ScorerChild(asyncio.Protocol):
     @property
     def pid(self) -> int:
         """Its process id."""
-        return self._process.pid
+        return self._offspring.pid
 
     @property
     def waited(self) -> float:
@@ -118,9 +102,7 @@ class ScorerChild(asyncio.Protocol):
 
     def kill(self) -> None:
         """End the process at once: it hangs, or what it says cannot be trusted."""
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+        self._offspring.kill()
         self.lost.set()
 
     async def end(self) -> None:
@@ -130,9 +112,9 @@ class ScorerChild(asyncio.Protocol):
             self._transport.abort()
         self._disappoint()
         try:
-            await self._process.wait()
-        except asyncio.CancelledError:  # it is killed: waiting takes no time, and leaving would leave a zombie
-            await self._process.wait()
+            await self._offspring.gone()
+        except asyncio.CancelledError:  # it is killed: waiting takes no time
+            await self._offspring.gone()
             raise
 
     async def retire(self, within_seconds: float) -> None:

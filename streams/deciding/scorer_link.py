@@ -7,6 +7,7 @@ import time
 import structlog
 
 from rules.decision import FallbackReason
+from streams.deciding.nursery import Nursery
 from streams.deciding.scorer_child import NotScored, Scored, ScorerChild, SnapshotRefused
 from streams.settings import ScorerSettings
 from streams.wire.scorer_fault import FaultKind, ScorerFault
@@ -14,6 +15,7 @@ from streams.wire.scorer_fault import FaultKind, ScorerFault
 log = structlog.get_logger()
 
 LOOK_SECONDS = 0.05
+_WELL = ScorerFault(kind=FaultKind.NONE)
 
 
 class ScorerLink:
@@ -24,12 +26,14 @@ class ScorerLink:
     by the process that is there: nobody asks it yet. `load` may be called before `start` and at any time after.
     """
 
-    def __init__(self, settings: ScorerSettings) -> None:
+    def __init__(self, settings: ScorerSettings, nursery: Nursery | None = None) -> None:
         self._settings = settings
+        self._nursery = nursery or Nursery()
         self._child: ScorerChild | None = None  # the one that is asked
         self._latest: bytes | None = None
         self._proven: bytes | None = None  # the latest snapshot that a scorer took
         self._fault: ScorerFault | None = None  # that lasts
+        self._mending: asyncio.TimerHandle | None = None  # of a fault that has an end
         self._renewal = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.refusal: str | None = None  # why the latest snapshot was refused, if it was
@@ -65,12 +69,15 @@ class ScorerLink:
 
     async def stop(self) -> None:
         """End every process."""
+        if self._mending is not None:
+            self._mending.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._child is not None:
             await self._child.end()
             self._child = None
+        await self._nursery.close()
 
     def load(self, snapshot: bytes) -> None:
         """Score with this snapshot (JSON) as soon as a scorer has verified it."""
@@ -78,7 +85,16 @@ class ScorerLink:
         self._renewal.set()
 
     def inject(self, fault: ScorerFault) -> None:
-        """Make the scorer misbehave, and those after it if the fault lasts; drills only."""
+        """Make the scorer misbehave until the fault's time is over, and those after it if it lasts; drills only."""
+        if self._mending is not None:
+            self._mending.cancel()
+            self._mending = None
+        if fault.until is not None:
+            left = fault.until - time.time()
+            if left > 0:
+                self._mending = asyncio.get_running_loop().call_later(left, self.inject, _WELL)
+            else:
+                fault = _WELL
         self._fault = fault if fault.lasting and fault.kind is not FaultKind.NONE else None
         if self._child is not None:
             self._child.misbehave(fault)
@@ -163,7 +179,7 @@ class ScorerLink:
 
     async def _raised(self, snapshot: bytes | None) -> ScorerChild:
         """A new process with this snapshot. Raises OSError, SnapshotRefused or NotScored, and then there is none."""
-        child = await ScorerChild.spawn(self._settings.memory_mb)
+        child = await ScorerChild.spawn(self._nursery, self._settings.memory_mb)
         try:
             if snapshot is not None:
                 await child.load(snapshot, self._settings.start_timeout_seconds)

@@ -1,16 +1,19 @@
 """The scorer process: a feature matrix in, probabilities out. A process of its own, so that it can be killed.
 
-Run by the worker as `python -m streams.deciding.scorer_process <fd>`; it ends when the worker does.
+Forked by the nursery, and gone when that or the worker is.
 """
 
 import contextlib
 import ctypes
 import json
+import os
 import resource
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Iterator
+from typing import NoReturn
 from zlib import crc32
 
 import numpy as np
@@ -84,10 +87,12 @@ def serve(connection: socket.socket) -> None:
                 connection.sendall(piece)
 
 
-def die_with_the_worker() -> None:
-    """Have Linux kill this process with the worker's main thread: also where it sleeps in C code or is stopped."""
+def die_with(parent: int) -> None:
+    """Have Linux kill this process with its parent's main thread: also where it sleeps in C code or is stopped."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was gone before it could be told
+        os._exit(0)
 
 
 def take_no_more_than(megabytes: int) -> None:
@@ -97,15 +102,15 @@ def take_no_more_than(megabytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
-def main() -> None:
-    """Serve on the inherited socket whose number is the first argument; the second is how many MB it may take."""
-    die_with_the_worker()
-    take_no_more_than(int(sys.argv[2]))
-    for interrupt in (signal.SIGINT, signal.SIGTERM):  # the worker decides when it ends, by closing the socket
-        signal.signal(interrupt, signal.SIG_IGN)
-    with socket.socket(fileno=int(sys.argv[1])) as connection, contextlib.suppress(ConnectionError):
-        serve(connection)
-
-
-if __name__ == "__main__":
-    main()
+def become_scorer(descriptor: int, *, memory_mb: int, parent: int) -> NoReturn:
+    """Be a scorer on this socket, with so much memory, until the socket closes; then end."""
+    try:
+        die_with(parent)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        take_no_more_than(memory_mb)
+        with socket.socket(fileno=descriptor) as connection, contextlib.suppress(ConnectionError):
+            serve(connection)
+    except BaseException:  # noqa: BLE001 - what the nursery would do with it is not for a scorer to do
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)

@@ -30,6 +30,8 @@ _FORCED = {Force.RULES: BreakerState.FORCED_OPEN, Force.MODEL: BreakerState.FORC
 class Scorer(Protocol):
     """Who is asked for scores; `streams.deciding.scorer_link.ScorerLink` is one."""
 
+    restarts: int  # processes that took the place of one that was lost
+
     async def score(self, matrix: bytes, rows: int, budget_seconds: float) -> Scored:
         """Score `rows` rows of float64 features within the budget, or raise NotScored."""
 
@@ -54,6 +56,7 @@ class Scoring:
         self._last_batch: tuple[bytes, int] | None = None
         self._trials: asyncio.Task[None] | None = None
         self._durations: deque[float] = deque(maxlen=MOST_DURATIONS)
+        self._restarts = 0  # of the link, as far as the breaker knows
         self.successes = 0  # answers in time and sane, trials included
 
     @property
@@ -65,6 +68,11 @@ class Scoring:
     def state(self) -> BreakerState:
         """The breaker's state now."""
         return self._breaker.state(time.monotonic())
+
+    @property
+    def is_released(self) -> bool:
+        """Whether the model is tried in shadow only because an operator had kept it out of use."""
+        return self._breaker.is_released
 
     def start(self) -> None:
         """Begin trying a rested model in shadow."""
@@ -144,6 +152,9 @@ class Scoring:
     async def _try_in_shadow(self) -> None:
         while True:
             await asyncio.sleep(TRIAL_INTERVAL_SECONDS)
+            if self._link.restarts != self._restarts:
+                self._restarts = self._link.restarts
+                self._breaker.renewed(time.monotonic())
             if self._last_batch and self._breaker.state(time.monotonic()) is BreakerState.HALF_OPEN:
                 try:
                     await self._ask(*self._last_batch)

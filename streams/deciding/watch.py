@@ -1,17 +1,21 @@
 """Tells the rest of the world what the lanes did: metrics, and failures as incidents."""
 
+from collections.abc import Callable
+
 from rules.decision import DecisionSource, FallbackReason
+from rules.mode import ModeChange, ModeReason
 from streams.alerting.announcer import Announcer
 from streams.deciding.batch import Decided
 from streams.deciding.health import Health
 from streams.deciding.lane_state import LaneState
 from streams.deciding.scorer_link import ScorerLink
 from streams.deciding.scoring import IN_USE, Scoring
-from streams.metrics import WorkerMetrics
+from streams.metrics.worker import WorkerMetrics
 
 # Which part failed, for each reason: reasons of one part are one incident, whichever comes first.
 SCORER, MODEL, LANES, OPERATOR = "scorer", "model", "lanes", "operator"
 INPUT, IDS, RULES, JUDGEMENT, BLOCKS = "input", "transaction-ids", "rules", "judgement", "blocks"
+TRANSACTIONS, LABELS, SNAPSHOT = "kafka-transactions", "labels", "snapshot"
 _PARTS = {
     FallbackReason.TRANSACTION_TOO_OLD: LANES,
     FallbackReason.CONSUMER_LAG: LANES,
@@ -27,13 +31,21 @@ class LaneWatch:
     """Called after each committed batch, and twice a second."""
 
     def __init__(
-        self, metrics: WorkerMetrics, announcer: Announcer, scoring: Scoring, link: ScorerLink, health: Health
+        self,
+        metrics: WorkerMetrics,
+        announcer: Announcer,
+        scoring: Scoring,
+        link: ScorerLink,
+        health: Health,
+        *,
+        on_mode: Callable[[ModeChange], None],
     ) -> None:
         self._metrics = metrics
         self._announcer = announcer
         self._scoring = scoring
         self._link = link
         self._health = health
+        self._on_mode = on_mode
         self._successes = 0
 
     def decided(self, lane: LaneState, batch: Decided) -> None:
@@ -45,13 +57,15 @@ class LaneWatch:
         self._report_input(batch)
         if batch.blocks_limited:
             self._announcer.failed(BLOCKS, "BLOCK_RATE_HIGH", count=batch.blocks_limited)
-        elif batch.tallies:
+        elif batch.tallies and not batch.block_limit_reached:
             self._announcer.healthy(BLOCKS)
 
     def tick(self) -> None:
         """Look at the mode; shadow trials prove the scorer well even where no payment comes."""
         change = self._health.look()
         self._metrics.mode(self._health.mode, change)
+        if change is not None:
+            self._on_mode(change)
         self._metrics.scoring(
             restarts=self._link.restarts,
             state=self._scoring.state,
@@ -62,10 +76,8 @@ class LaneWatch:
             self._announcer.healthy(SCORER)
             self._announcer.healthy(MODEL)
         self._successes = self._scoring.successes
-        if self._link.refusal is not None:
-            self._announcer.failed("snapshot", "SNAPSHOT_REFUSED", count=0)
-        else:
-            self._announcer.healthy("snapshot")
+        self._announcer.look(LABELS, "LABELS_STALE", fails=ModeReason.LABELS_STALE in self._health.doubts)
+        self._announcer.look(SNAPSHOT, "SNAPSHOT_REFUSED", fails=self._link.refusal is not None)
 
     def ruleset(self, refusal: str | None) -> None:
         """A rule set came: refused, or taken into force."""
@@ -73,6 +85,10 @@ class LaneWatch:
             self._announcer.healthy(RULES)
         else:
             self._announcer.failed(RULES, "RULESET_REFUSED")
+
+    def left_open(self, partitions: int) -> None:
+        """So many partitions wait for Kafka to end a transaction of a worker before."""
+        self._announcer.look(TRANSACTIONS, "TRANSACTION_LEFT_OPEN", fails=partitions > 0)
 
     def _report_fallbacks(self, lane: LaneState, batch: Decided) -> None:
         failed = set()

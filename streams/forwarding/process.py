@@ -16,7 +16,8 @@ from streams.broker.reading import partitions_of
 from streams.broker.topics import Topic
 from streams.forwarding.requests import Request, to_alertmanager, to_webhook
 from streams.lifetime import live
-from streams.metrics import ForwardMetrics, expose
+from streams.metrics.endpoint import expose
+from streams.metrics.forwarder import ForwardMetrics
 from streams.ready_signal import tell_ready
 from streams.settings import Settings
 from streams.wire.alert import AlertEvent, read_alert

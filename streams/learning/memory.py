@@ -1,4 +1,4 @@
-"""What an earlier learner left on the topics: its latest snapshot, every acceptor's history, known card frauds."""
+"""What an earlier learner left on the topics: its state, the champion, acceptors' histories, known card frauds."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from streams.broker.reading import partitions_of, whole
 from streams.broker.topics import Topic, name_of
 from streams.settings import Settings
 from streams.wire.feedback import note_card_fraud, note_history
-from streams.wire.snapshot_record import SnapshotUnreadable, read_snapshot
+from streams.wire.snapshot_record import CHAMPION, GOOD, SnapshotRecord, SnapshotUnreadable, read_snapshot
 
 log = structlog.get_logger()
 
@@ -20,27 +20,45 @@ log = structlog.get_logger()
 class Memory:
     """State to go on from; empty where there was no learner yet."""
 
-    snapshot: Snapshot | None = None
+    snapshot: Snapshot | None = None  # how far it had come
+    champion: Snapshot | None = None  # what workers score with
+    champion_record: SnapshotRecord | None = None  # the same, as it was published
+    good: dict[bytes, SnapshotRecord] = field(default_factory=dict)
     merchants: dict[str, MerchantHistory] = field(default_factory=dict)
     card_fraud_at: dict[str, float] = field(default_factory=dict)
     published_acceptors: set[str] = field(default_factory=set)
 
     def take_model(self, key: bytes, value: bytes | None) -> None:
-        """The newest sound snapshot counts, champion or candidate."""
+        """Of all that is sound, champion or candidate, what has been taught most counts."""
         if value is None:
             return
         try:
-            snapshot = from_plain(read_snapshot(value).snapshot)
+            record = read_snapshot(value)
+            snapshot = from_plain(record.snapshot)
             verify(snapshot)
         except (SnapshotUnreadable, SnapshotInvalid) as error:
             log.error("snapshot_refused", key=key.decode(errors="replace"), why=str(error))
             return
-        if self.snapshot is None or snapshot.labels >= self.snapshot.labels:
+        if key == CHAMPION:
+            self.champion, self.champion_record = snapshot, record
+        if self.snapshot is None or taught(snapshot) >= taught(self.snapshot):
             self.snapshot = snapshot
 
     def take_history(self, key: bytes, value: bytes | None) -> None:
-        """An acceptor's history."""
+        """An acceptor's history, or a model to go back to."""
+        if key.startswith(GOOD):
+            self._take_good(key, value)
+            return
         note_history(self.merchants, key, value)
+
+    def _take_good(self, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            self.good.pop(key, None)
+            return
+        try:
+            self.good[key] = read_snapshot(value)
+        except SnapshotUnreadable as error:
+            log.error("good_model_unreadable", key=key.decode(errors="replace"), why=str(error))
 
     def take_published(self, key: bytes, value: bytes | None) -> None:
         """Which acceptors workers know."""
@@ -50,6 +68,11 @@ class Memory:
     def take_card(self, key: bytes, value: bytes | None) -> None:
         """A card's known fraud."""
         note_card_fraud(self.card_fraud_at, key, value)
+
+
+def taught(snapshot: Snapshot) -> int:
+    """Lessons up to this state, those included that were given up with a model that became unfit."""
+    return int(snapshot.label_offsets.get("taught", snapshot.labels))
 
 
 async def recall(settings: Settings) -> Memory:

@@ -1,6 +1,7 @@
 """Publishes what was learnt in one Kafka transaction: the snapshot with its offsets, and every history it changed."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
@@ -9,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from models.learner import Changes, Learner
 from models.merchant_history import HISTORY_DAYS, MerchantHistory
 from models.snapshot import Snapshot, to_plain
-from streams.broker.clients import connection
+from streams.broker.clients import RETRY_MS, connection
 from streams.broker.topics import Topic, name_of
 from streams.settings import Settings
 from streams.wire.dead_letter import DeadLetter
@@ -36,13 +37,14 @@ class Publisher:
             acks="all",
             max_request_size=4 << 20,
             transaction_timeout_ms=30_000,
-            retry_backoff_ms=20,
+            retry_backoff_ms=RETRY_MS,
         )
         await self._producer.start()
 
     async def stop(self) -> None:
-        """Disconnect."""
-        await self._producer.stop()
+        """Disconnect, whatever state it is in."""
+        with contextlib.suppress(Exception):
+            await self._producer.stop()
 
     def workers_know(self, acceptors: Iterable[str]) -> None:
         """Take in which acceptors were published by an earlier learner."""
@@ -57,15 +59,24 @@ class Publisher:
         now: float,
         dead_letters: list[tuple[int, DeadLetter]],
         card_partitions: dict[str, int],
-    ) -> None:
-        """Publish everything or nothing. `now` is event time, seconds; an error leaves the process to be restarted."""
-        ready = (
-            snapshot.labels >= self._settings.learner.least_labels
+        fit: bool = True,
+        good: tuple[bytes, SnapshotRecord] | None = None,
+    ) -> SnapshotRecord | None:
+        """Publish everything or nothing; the record of the new champion, if it is one: if fit, and taught enough.
+
+        `good` is a champion to be kept, with its key. `now` is event time, seconds. An error leaves the process to be
+        restarted.
+        """
+        is_champion = (
+            fit
+            and snapshot.labels >= self._settings.learner.least_labels
             and snapshot.frauds >= self._settings.learner.least_frauds
         )
         record = SnapshotRecord(created_at=self._clock(), snapshot=to_plain(snapshot))
         await self._producer.begin_transaction()
-        sent = [await self._send(Topic.MODELS, CHAMPION if ready else CANDIDATE, write_snapshot(record), 0)]
+        sent = [await self._send(Topic.MODELS, CHAMPION if is_champion else CANDIDATE, write_snapshot(record), 0)]
+        if good is not None:
+            sent.append(await self._send(Topic.LEARNER_STATE, good[0], write_snapshot(good[1]), 0))
         for acceptor in sorted(changes.acceptors):
             sent += await self._acceptor(acceptor, learner.merchants[acceptor], now)
             await self._settle(sent)
@@ -80,8 +91,10 @@ class Publisher:
                     name, key=letter.key, value=letter.value, partition=partition, headers=letter.headers
                 )
             )
+            await self._settle(sent)
         await asyncio.gather(*sent)
         await self._producer.commit_transaction()
+        return record if is_champion else None
 
     async def _acceptor(self, acceptor: str, history: MerchantHistory, now: float) -> list["asyncio.Future[object]"]:
         key, value = acceptor.encode(), write_history(history)

@@ -2,19 +2,29 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from aiokafka import ConsumerRecord
 
+from models.drift_watch import Drift, DriftSign, DriftWatch
 from models.examples import Example, LabelJoin, Lesson, pack_features
+from models.label_trust import LabelTrust
 from models.learner import Learner
+from models.online import OnlineModel
 from models.snapshot import Snapshot
 from rules.decision import Decision
+from streams.learning.guard import Guard
+from streams.learning.label_intake import LabelIntake, SetAside
 from streams.learning.positions import Positions
-from streams.metrics import LearnerMetrics
+from streams.metrics.learner import LearnerMetrics
 from streams.settings import LearnerSettings
-from streams.wire.codec import MalformedRecord, read_decision, read_label
-from streams.wire.dead_letter import DeadLetter, dead_letter
+from streams.wire.codec import MalformedRecord, read_decision
+from streams.wire.dead_letter import dead_letter
+
+log = structlog.get_logger()
 
 DAY = 86_400.0
 
@@ -26,22 +36,37 @@ class Study:
     labels were read to their end, so that nothing matures while its report lies unread.
     """
 
-    def __init__(self, settings: LearnerSettings, learner: Learner, metrics: LearnerMetrics) -> None:
+    def __init__(
+        self,
+        settings: LearnerSettings,
+        learner: Learner,
+        metrics: LearnerMetrics,
+        *,
+        trust: LabelTrust | None = None,
+        champion: Snapshot | None = None,
+        taught: int = 0,
+    ) -> None:
         self._settings = settings
+        self._taught = taught  # lessons, those included that were given up with a model that became unfit
+        self.guard = Guard(champion, metrics)
+        self.order = ""  # the last that was carried out
         self._metrics = metrics
         self._join = LabelJoin(
             maturity_seconds=settings.maturity_days * DAY,
             keep_seconds=settings.keep_days * DAY,
             limit=settings.most_examples,
+            trust=trust,
         )
         self._newest_event = 0.0
-        self._newest_label = 0.0
         self._snapshot_at = time.monotonic()
         self._lessons_at_snapshot = 0
         self._lessons = 0
         self.learner = learner
+        self.drift = DriftWatch()
+        self.evidence: dict[str, str] = {}  # of drift, by sign
         self.positions = Positions()
-        self.dead_letters: list[tuple[int, DeadLetter]] = []  # with the partition they go to
+        self.dead_letters: SetAside = []
+        self.labels = LabelIntake(trust or LabelTrust(), self._join, self.positions, self.dead_letters, metrics)
         self.card_partitions: dict[str, int] = {}  # of cards with fraud since the last snapshot
 
     @property
@@ -61,31 +86,29 @@ class Study:
         except MalformedRecord as malformed:
             self.dead_letters.append((record.partition, dead_letter(record, malformed)))
             return None
-        self._newest_event = max(self._newest_event, decision.event_time.timestamp())
-        return self._join.decided(_example(decision))
+        example = _example(decision)
+        self._newest_event = max(self._newest_event, example.at)
+        self.labels.decided(example.at)
+        self.guard.decided(example)
+        return self._join.decided(example)
 
     def take_label(self, record: ConsumerRecord) -> Lesson | None:
-        """A label teaches, if its example is there."""
-        try:
-            label = read_label(record.value)
-        except MalformedRecord as malformed:
-            self.dead_letters.append((record.partition, dead_letter(record, malformed)))
-            return None
-        self._metrics.label(label.source, label.state)
-        self._newest_label = max(self._newest_label, label.received_at.timestamp())
-        return self._join.labelled(label)
+        """A label teaches, if it is heard and its example there."""
+        return self.labels.take(record)
 
     def learn(self, lesson: Lesson) -> None:
         """Learn one lesson."""
-        example = lesson.example
-        self.learner.learn(
-            example.features,
+        example, features = lesson.example, lesson.example.features
+        is_learnt = self.learner.learn(
+            features,
             card=example.card,
             acceptor=example.acceptor,
             at=example.at,
             is_fraud=lesson.is_fraud,
             corrects=lesson.corrects,
         )
+        if is_learnt:
+            self.guard.learnt(example, features, is_fraud=lesson.is_fraud, corrects=lesson.corrects)
         self._lessons += 1
         self._metrics.learnt(is_fraud=lesson.is_fraud)
         if lesson.is_fraud or lesson.corrects:
@@ -99,26 +122,51 @@ class Study:
         """Learn what no report came for: call once labels were read to their end after `now` was taken."""
         for lesson in self._join.advance(now):
             self.learn(lesson)
+        for lesson in self._join.ripened():
+            if lesson.example.probability is not None and self._is_settled:
+                # Not as they are read: topic by topic, approvals first, they would seem to move.
+                self._note(self.drift.scored(lesson.example.probability))
+                self._note(*self.drift.labelled(lesson.example.probability, is_fraud=lesson.is_fraud))
         self._metrics.waiting(
-            waiting=self._join.waiting, unmatched=self._join.unmatched, newest_label=self._newest_label
+            waiting=self._join.waiting, unmatched=self._join.unmatched, newest_label=self.labels.newest
         )
+
+    @property
+    def _is_settled(self) -> bool:
+        """Whether the champion's scores may be expected to stay as they are."""
+        champion = self.guard.champion
+        return champion is not None and champion.labels >= self._settings.drift_after_labels
+
+    def _note(self, *drifts: Drift | None) -> None:
+        for drift in drifts:
+            if drift is not None:
+                log.warning("model_drifts", **asdict(drift))
+                self.evidence |= evidence_of(drift, datetime.now(UTC))
 
     def rebuilt(self, state: Mapping[str, Any]) -> None:
         """The same examples are held again, and nothing else is left of reading their records again."""
         self._newest_event = max(self._newest_event, self.frontier)
         self._join.rebuilt(state["early"])
+        self.labels.rebuilt()
         self.dead_letters.clear()  # they were sent then
 
     def expect(self, state: Mapping[str, Any]) -> None:
         """Take over, before records are read again, what had come before its time."""
+        self.labels.expect(state)
+        self.guard.expect(state)
+        self.order = str(state.get("order", ""))
+        try:
+            self.drift = DriftWatch.from_plain(state["drift"])
+        except (KeyError, TypeError, ValueError) as error:  # of another release: what is usual is learnt anew
+            log.warning("drift_forgotten", why=repr(error))
         self._join.expect(state["early"], frontier=float(state["frontier"]))
 
     def snapshot_due(self) -> bool:
         """Whether enough was learnt, or long enough ago, for a new snapshot; dead letters go out with it."""
-        learnt = self._lessons - self._lessons_at_snapshot
+        done = self._lessons - self._lessons_at_snapshot + len(self.dead_letters)
         waited = time.monotonic() - self._snapshot_at
-        return learnt >= self._settings.publish_every_labels or (
-            bool(learnt or self.dead_letters) and waited >= self._settings.publish_interval_seconds
+        return done >= self._settings.publish_every_labels or (
+            bool(done) and waited >= self._settings.publish_interval_seconds
         )
 
     def snapshot(self) -> Snapshot:
@@ -126,14 +174,46 @@ class Study:
         self.positions.mark(self._join.arrived)
         self._snapshot_at = time.monotonic()
         self._lessons_at_snapshot = self._lessons
+        oldest = self.positions.oldest_needed(self._join.arrived_before)
         return self.learner.model.snapshot(
             label_offsets={
                 "next": dict(self.positions.offsets),
-                "oldest": self.positions.oldest_needed(self._join.arrived_before),
+                "oldest": oldest,
                 "early": self._join.early,
                 "frontier": self.frontier,
+                **self.labels.state(oldest),
+                **self.guard.state(),
+                "taught": self._taught + self._lessons,
+                "order": self.order,
+                "drift": self.drift.to_plain(),
+                "drifting": sorted(self.drift.signs),
             }
         )
+
+    def go_back(self, model: Snapshot) -> None:
+        """Learn on from this model: what was learnt since it was made is given up."""
+        self.learner.model = OnlineModel.from_snapshot(model)
+        self.guard.begin_anew()
+
+    def examine(self, candidate: Snapshot) -> bool:
+        """Whether this model may decide instead of the champion.
+
+        If too many in a row may not, the learner goes on from the champion: what it has learnt since is given up.
+        """
+        may_decide = self.guard.examine(candidate)
+        if self.guard.gave_up() and (champion := self.guard.champion) is not None:
+            self.learner.model = OnlineModel.from_snapshot(champion)
+            log.warning("learner_restored", model_version=champion.model_version)
+        return may_decide
+
+
+def evidence_of(drift: Drift, seen_at: datetime) -> dict[str, str]:
+    """A sign of drift, for people."""
+    if drift.sign is DriftSign.SCORES:
+        measured = f"population stability index {drift.after:.2f} over {drift.values} scores"
+    else:
+        measured = f"{drift.before:.4f} before, {drift.after:.4f} over the latest {drift.values} labels"
+    return {drift.sign.value: f"{measured}, seen {seen_at:%Y-%m-%dT%H:%M:%SZ}"}
 
 
 def _example(decision: Decision) -> Example:
@@ -144,4 +224,5 @@ def _example(decision: Decision) -> Example:
         partition=decision.input.partition,
         at=decision.event_time.timestamp(),
         packed=pack_features(decision.features),
+        probability=decision.risk_score,
     )

@@ -76,7 +76,7 @@ COMMANDS = {
     ),
     "watch": LazyCommand(
         place="watching:app",
-        summary="Decisions and alerts as they come.",
+        summary="Decisions, alerts and changes of mode as they come.",
         example="holdfast watch alerts",
         panel=LOOK,
     ),
@@ -115,6 +115,12 @@ COMMANDS = {
         place="mode_commands:app",
         summary="Whose answer is used: the model's, or rules', whatever the breaker says.",
         example='holdfast mode force rules --why "drift since noon"',
+        panel=OPERATE,
+    ),
+    "model": LazyCommand(
+        place="model_commands:app",
+        summary="Models: which there are, what they weigh, and the way back.",
+        example="holdfast model list",
         panel=OPERATE,
     ),
     "topics": LazyCommand(
@@ -157,6 +163,7 @@ _EXPECTED = (
     ("streams.supervising.supervisor", "ChildNotReady"),
     ("streams.letters.replay", "ReplayTakenOver"),
     ("streams.forwarding.process", "NowhereToForward"),
+    ("streams.operating.drills.live_stage", "NotNow"),
 )
 
 

@@ -22,7 +22,7 @@ Epoch = Annotated[datetime, typer.Option(help="What a column `seconds` counts fr
 def evaluate(
     file: LabelledPath,
     epoch: Epoch = datetime(2018, 4, 1),  # noqa: DTZ001 - typer reads a naive default; UTC is put on below
-    from_day: Annotated[int, typer.Option(min=0, help="First day learnt.")] = 60,
+    from_day: Annotated[int, typer.Option(min=0, help="First day learnt.")] = 0,
     test_day: Annotated[int, typer.Option(min=14, help="First day of the test week.")] = 129,
     label_delay: Annotated[float, typer.Option(min=0, help="Days until a label is known.")] = 7.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,  # noqa: FBT002
@@ -30,7 +30,7 @@ def evaluate(
     """Score a labelled history transaction by transaction, learning each label when it would have been known.
 
     Reports the Fraud Detection Handbook's measures on the test week that starts on TEST_DAY: area under the ROC curve,
-    average precision, and card precision at 100.
+    average precision, card precision at 100 and the calibration error.
 
     Example: holdfast evaluate handbook.parquet --test-day 129
     """
@@ -81,4 +81,5 @@ def quality_table(measured: "Quality", *, title: str) -> "Table":
     table.add_row("average precision", f"{measured.average_precision:.3f}")
     table.add_row("area under the ROC curve", f"{measured.auc:.3f}")
     table.add_row(f"card precision at {measured.k}", f"{measured.card_precision:.3f}")
+    table.add_row("expected calibration error", f"{measured.calibration_error:.4f}")
     return table

@@ -1,23 +1,20 @@
 """`holdfast mode show|force|release`: the operator's word on whose answer is used, with who and why."""
 
 import asyncio
-import contextlib
 import getpass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import orjson
 import typer
 
 from rules.mode import Mode
 from streams.operating.context import settings_of
+from streams.operating.control import say
 from streams.operating.durations import seconds_of
-from streams.wire.codec import MalformedRecord
-from streams.wire.control import MODE, Force, ModeOrder, read_order, write_order
-from streams.wire.heartbeat import Heartbeat, read_heartbeat
-
-if TYPE_CHECKING:
-    from streams.settings import Settings
+from streams.operating.hearing import heard
+from streams.wire.control import MODE, Force, ModeOrder, write_order
+from streams.wire.heartbeat import Heartbeat
 
 app = typer.Typer(help="Whose answer is used: the model's, or rules', whatever the breaker says.", no_args_is_help=True)
 
@@ -42,7 +39,7 @@ def force(
         raise typer.BadParameter("a model is kept in use for a time only: give --until", param_hint="--until")
     end = None if until is None else datetime.now(UTC) + timedelta(seconds=until)
     order = ModeOrder(force=what, who=who or getpass.getuser(), why=why, until=end)
-    asyncio.run(_say(settings_of(ctx), order))
+    asyncio.run(say(settings_of(ctx), MODE, write_order(order)))
     typer.echo(_sentence(order))
 
 
@@ -50,7 +47,7 @@ def force(
 def release(ctx: typer.Context, *, why: Why, who: Who = "") -> None:
     """Give the word back: each worker's circuit breaker goes on by itself."""
     order = ModeOrder(who=who or getpass.getuser(), why=why)
-    asyncio.run(_say(settings_of(ctx), order))
+    asyncio.run(say(settings_of(ctx), MODE, write_order(order)))
     typer.echo(_sentence(order))
 
 
@@ -61,7 +58,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of sentences.")] = False,
 ) -> None:
     """Show the word that holds, who gave it and why, and the mode of each worker by its last heartbeat."""
-    order, workers = asyncio.run(_known(settings_of(ctx)))
+    order, workers = asyncio.run(heard(settings_of(ctx)))
     if as_json:
         typer.echo(orjson.dumps({"order": order, "workers": workers}, option=orjson.OPT_UTC_Z))
         return
@@ -81,40 +78,7 @@ def _line(worker: Heartbeat) -> str:
 
 def _sentence(order: ModeOrder) -> str:
     by = f" (by {order.who}: {order.why})" if order.who or order.why else ""
-    if order.force is None or (order.until is not None and order.until <= datetime.now(UTC)):
+    if order.force is None or not order.holds(datetime.now(UTC)):
         return f"Nothing is forced{by}."
     until = f" until {order.until:%Y-%m-%d %H:%M:%S} UTC" if order.until else " until it is released"
     return f"{order.force.title()} decide{'s' if order.force is Force.MODEL else ''}{until}{by}."
-
-
-async def _say(settings: "Settings", order: ModeOrder) -> None:
-    from streams.broker.clients import sender
-    from streams.broker.topic_admin import require_topics
-    from streams.broker.topics import Topic, name_of
-
-    await require_topics(settings)
-    async with sender(settings.broker) as producer:
-        await producer.send_and_wait(name_of(Topic.CONTROL, settings.topics), key=MODE, value=write_order(order))
-
-
-async def _known(settings: "Settings") -> tuple[ModeOrder, list[Heartbeat]]:
-    """The operator's word, and the last heartbeat of each worker; what cannot be read changes nothing."""
-    from streams.broker.clients import reader
-    from streams.broker.reading import partitions_of, whole
-    from streams.broker.topic_admin import require_topics
-    from streams.broker.topics import Topic, name_of
-
-    await require_topics(settings)
-    order, beats = ModeOrder(), dict[bytes, Heartbeat]()
-    control = name_of(Topic.CONTROL, settings.topics)
-    async with reader(settings.broker) as consumer:
-        async for records in whole(consumer, partitions_of(settings, [Topic.CONTROL, Topic.HEARTBEATS])):
-            for record in records:
-                with contextlib.suppress(MalformedRecord):
-                    if record.topic == control:
-                        order = read_order(record.value) if record.key == MODE else order
-                    elif record.value is None:
-                        beats.pop(record.key, None)
-                    else:
-                        beats[record.key] = read_heartbeat(record.value)
-    return order, sorted((each for each in beats.values() if each.mode is not None), key=lambda each: each.instance)

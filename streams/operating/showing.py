@@ -1,7 +1,8 @@
-"""Decisions and alerts as people read them in a terminal."""
+"""Decisions, alerts and modes as people read them in a terminal."""
 
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import datetime
 
 from rich.console import Console, Group
@@ -11,6 +12,8 @@ from rich.text import Text
 from models.alert import Alert, AlertStatus, Severity
 from models.currency import minor_per_major
 from rules.decision import Decision, Outcome
+from rules.mode import Mode, Vitals
+from streams.wire.mode_event import ModeEvent
 
 OUTCOME_STYLES = {Outcome.APPROVE: "bold green", Outcome.REVIEW: "bold yellow", Outcome.BLOCK: "bold red"}
 _STATUS_STYLES = {
@@ -18,6 +21,12 @@ _STATUS_STYLES = {
     AlertStatus.UPDATE: "bold yellow",
     AlertStatus.RESOLVED: "bold green",
     AlertStatus.SETTLED: "green",
+}
+_MODE_STYLES = {
+    Mode.NORMAL: "bold green",
+    Mode.DEGRADED: "bold yellow",
+    Mode.STAND_IN: "bold red",
+    Mode.SAFE_DEFAULT: "bold red reverse",
 }
 _SEVERITY_STYLES = {Severity.CRITICAL: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 
@@ -100,6 +109,27 @@ def alert_line(alert: Alert, at: datetime) -> Text:
         f"  {alert.amount_minor:,} minor units",
         (f"  {alert.suggested_action}", "italic"),
     )
+
+
+def mode_line(event: ModeEvent) -> Text:
+    """One line: when, which worker, from what to what, why, after how long, and what was out of the ordinary."""
+    change, ordinary = event.data, Vitals()
+    seen = {each.name: getattr(change.evidence, each.name) for each in fields(Vitals)}
+    odd = [f"{name} {_plain(value)}" for name, value in seen.items() if value != getattr(ordinary, name)]
+    return Text.assemble(
+        (_clock(event.time), "dim"),
+        f"  {event.subject}  ",
+        (change.before, _MODE_STYLES[change.before]),
+        " → ",
+        (change.after, _MODE_STYLES[change.after]),
+        (f"  {change.reason}", "bold"),
+        f"  after {change.lasted_seconds:.1f} s",
+        (f"  {', '.join(odd)}", "dim"),
+    )
+
+
+def _plain(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _why(decision: Decision) -> str:

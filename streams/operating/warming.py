@@ -7,7 +7,7 @@ from itertools import islice
 from aiokafka.partitioner import DefaultPartitioner
 
 from models.profile import pack
-from models.simulator.policy import TrafficPolicy
+from models.simulator.policy import SimulatedTransaction, TrafficPolicy
 from models.simulator.traffic import traffic
 from models.warm_up import Payment, WarmUp
 from streams.broker.clients import sender
@@ -22,21 +22,23 @@ def learnt_from_simulation(policy: TrafficPolicy, payments: int) -> WarmUp:
     """Learn so many simulated payments, each with its label."""
     warm_up = WarmUp()
     for simulated in islice(traffic(policy), payments):
-        paid = simulated.transaction
-        warm_up.live(
-            Payment(
-                at=paid.event_time.timestamp(),
-                transaction_id=paid.transaction_id,
-                card=paid.pan_token,
-                acceptor=paid.acceptor,
-                amount_minor=paid.amount_minor,
-                currency=paid.currency,
-                is_fraud=simulated.is_fraud,
-            ),
-            score=False,
-        )
+        warm_up.live(payment_of(simulated), score=False)
     warm_up.settle()
     return warm_up
+
+
+def payment_of(simulated: SimulatedTransaction) -> Payment:
+    """A simulated payment with its label."""
+    paid = simulated.transaction
+    return Payment(
+        at=paid.event_time.timestamp(),
+        transaction_id=paid.transaction_id,
+        card=paid.pan_token,
+        acceptor=paid.acceptor,
+        amount_minor=paid.amount_minor,
+        currency=paid.currency,
+        is_fraud=simulated.is_fraud,
+    )
 
 
 async def hand_over(settings: Settings, warm_up: WarmUp, *, now: float) -> str:

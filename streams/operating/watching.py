@@ -1,4 +1,4 @@
-"""`holdfast watch decisions|alerts`: one line for each, as they come."""
+"""`holdfast watch decisions|alerts|modes`: one line for each, as they come."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -19,7 +19,7 @@ POLL_MS = 200
 
 Show = Callable[[bytes], "Text"]  # raises MalformedRecord
 
-app = typer.Typer(help="Decisions and alerts as they come.", no_args_is_help=True)
+app = typer.Typer(help="Decisions, alerts and changes of mode as they come.", no_args_is_help=True)
 
 FromBeginning = Annotated[bool, typer.Option("--from-beginning", help="What is there already, too.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Records as their topic has them, one to a line.")]
@@ -50,6 +50,18 @@ def alerts(
 ) -> None:
     """Show alerts: where each stands, how bad it is, since when, what it costs, what to do. Ctrl-C ends it."""
     _until_stopped(_watch(settings_of(ctx), [Topic.ALERTS], _alert, from_beginning, as_json=as_json, count=count))
+
+
+@app.command()
+def modes(
+    ctx: typer.Context,
+    *,
+    from_beginning: FromBeginning = False,
+    as_json: AsJson = False,
+    count: Count = None,
+) -> None:
+    """Show changes of the workers' modes: time, worker, from what to what, why, what was seen. Ctrl-C ends it."""
+    _until_stopped(_watch(settings_of(ctx), [Topic.MODES], _mode, from_beginning, as_json=as_json, count=count))
 
 
 async def committed_values(
@@ -119,6 +131,13 @@ def _alert(value: bytes) -> "Text":
 
     event = read_alert(value)
     return alert_line(event.data, event.time)
+
+
+def _mode(value: bytes) -> "Text":
+    from streams.operating.showing import mode_line
+    from streams.wire.mode_event import read_mode_event
+
+    return mode_line(read_mode_event(value))
 
 
 def _until_stopped(watching: Coroutine[Any, Any, None]) -> None:

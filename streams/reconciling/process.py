@@ -19,7 +19,8 @@ from streams.broker.reading import begin_at, partitions_of, place
 from streams.broker.topics import DECISIONS, Topic
 from streams.deciding.watch import MODEL, SCORER
 from streams.lifetime import live
-from streams.metrics import ReconcilerMetrics, expose
+from streams.metrics.endpoint import expose
+from streams.metrics.reconciler import ReconcilerMetrics
 from streams.ready_signal import tell_ready
 from streams.reconciling.backlog import Backlog, Sighting
 from streams.reconciling.glance import glance

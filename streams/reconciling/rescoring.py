@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,8 +15,8 @@ from rules.breaker import Breaker
 from rules.decision import Decision, InputPosition
 from rules.judgement import Judge
 from rules.revision import Reviser, Revision, is_scorable
+from streams.broker.follower import Follower
 from streams.broker.topics import Topic, name_of
-from streams.deciding.broadcast import Follower
 from streams.deciding.scorer_child import NotScored, Scored
 from streams.deciding.scorer_link import ScorerLink
 from streams.deciding.scoring import Scoring
@@ -59,7 +60,7 @@ class Rescorer:
         await self._link.stop()
 
     async def revised(self, decisions: Sequence[Lain]) -> list[Revision]:
-        """A revision of each; waits for as long as there is no answer that can be used."""
+        """A revision of each, no faster than settings allow; waits as long as there is no answer that can be used."""
         revisions = [
             self._reviser.unscorable(decision, place, datetime.now(UTC))
             for decision, place in decisions
@@ -68,10 +69,13 @@ class Rescorer:
         scorable = [each for each in decisions if is_scorable(each[0])]
         most = self._settings.lanes.max_batch
         for batch in (scorable[first : first + most] for first in range(0, len(scorable), most)):
+            began = time.monotonic()
             scored = await self._scored([decision.features for decision, _ in batch])
             now = datetime.now(UTC)
             for (decision, place), probability in zip(batch, scored.answer.probabilities.tolist(), strict=True):
                 revisions.append(self._reviser.re_scored(decision, place, probability, scored.model_version, now))
+            due = began + len(batch) / self._settings.reconciler.most_per_second
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
         return revisions
 
     async def _scored(self, rows: Sequence[Sequence[float]]) -> Scored:

@@ -1,44 +1,44 @@
-"""The watcher process: it hears the heartbeats of all others, and says who has gone silent."""
+"""The watcher process: it listens for the heartbeats of all others, and for its canaries, and says what is silent."""
 
 import asyncio
 import contextlib
 import time
-from datetime import UTC, datetime
 
 import structlog
 from aiokafka import TopicPartition
 
-from rules.moment import Moment
+from rules.canaries import Canaries
 from rules.silence import Silence
 from streams.alerting.announcer import Announcer
 from streams.alerting.heart import Heart
+from streams.alerting.outbox import Outbox
+from streams.broker.follower import Follower
 from streams.broker.topics import Topic, name_of
-from streams.deciding.broadcast import Follower
 from streams.lifetime import live
-from streams.metrics import WatcherMetrics, expose
+from streams.metrics.endpoint import expose
+from streams.metrics.watcher import WatcherMetrics
 from streams.ready_signal import tell_ready
 from streams.settings import Settings
+from streams.watching.flights import Flights
 
 log = structlog.get_logger()
 
-WATCHER, KAFKA = "watcher", "kafka"
-_SILENT, _DEAF = "PROCESS_SILENT", "KAFKA_SILENT"
-
-
-def _now() -> Moment:
-    return Moment(datetime.now(UTC), time.monotonic())
+WATCHER, KAFKA, PARTITIONS = "watcher", "kafka", "partitions"
+_SILENT, _DEAF, _UNDECIDED = "PROCESS_SILENT", "KAFKA_SILENT", "PARTITION_SILENT"
 
 
 class WatcherProcess:
-    """Knows whoever has a heartbeat on the topic when it begins, and whoever comes."""
+    """Knows whoever has a heartbeat on the topic when it begins, and whoever comes; and each partition of the input."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._metrics = WatcherMetrics()
-        self._announcer = Announcer(settings, source=WATCHER, clock=_now)
+        self._outbox = Outbox(settings, WATCHER)
+        self._announcer = Announcer(settings, self._outbox)
         self._heart = Heart(settings, WATCHER)
         self._topic = name_of(Topic.HEARTBEATS, settings.topics)
         self._follower = Follower(settings=settings.broker, takes={self._topic: self._take})
+        self._flights = Flights(settings) if settings.watch.canaries else None
         self._silence = Silence(own=WATCHER, silent_after=settings.watch.silent_after_seconds, now=time.monotonic())
 
     async def run(self) -> None:
@@ -46,12 +46,17 @@ class WatcherProcess:
         metrics = self._settings.metrics
         port = expose(self._metrics.registry, metrics.host, metrics.watcher_port)
         async with contextlib.AsyncExitStack() as opened:
+            await self._outbox.start()
+            opened.push_async_callback(self._outbox.stop)
             await self._announcer.start(each_tick=self._look)
             opened.push_async_callback(self._announcer.stop)
             await self._follower.start([TopicPartition(self._topic, 0)])
             opened.push_async_callback(self._follower.stop)
             await self._heart.start()
             opened.push_async_callback(self._heart.stop)
+            if self._flights is not None:
+                opened.push_async_callback(self._flights.stop)
+                await self._flights.start()
             log.info("watcher_ready", metrics_port=port)
             tell_ready(WATCHER)
             await asyncio.get_running_loop().create_future()  # until cancelled
@@ -67,16 +72,22 @@ class WatcherProcess:
 
     def _look(self) -> None:
         now = time.monotonic()
-        if self._silence.deaf(now):
-            self._announcer.failed(KAFKA, _DEAF, count=0)
+        is_deaf = self._silence.deaf(now)
+        self._announcer.look(KAFKA, _DEAF, fails=is_deaf)
+        if is_deaf:
+            if self._flights is not None:
+                self._flights.canaries.forget()
             return
-        self._announcer.healthy(KAFKA)
+        if self._flights is not None:
+            self._look_for(self._flights.canaries, now)
         for instance, silent in self._silence.silent(now).items():
             self._metrics.seen(instance, silent=silent)
-            if silent:
-                self._announcer.failed(instance, _SILENT, count=0)
-            else:
-                self._announcer.healthy(instance)
+            self._announcer.look(instance, _SILENT, fails=silent)
+
+    def _look_for(self, canaries: Canaries, now: float) -> None:
+        late = canaries.late(now)
+        self._metrics.canaries(canaries.took(), late=late)
+        self._announcer.look(PARTITIONS, _UNDECIDED, fails=bool(late), partition=late[0] if late else None)
 
 
 def run(settings: Settings) -> None:

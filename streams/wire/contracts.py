@@ -24,6 +24,7 @@ from streams.broker.topics import CATALOGUE, Topic, TopicSpec
 from streams.wire import dead_letter
 from streams.wire.alert import CONTENT_TYPE, AlertEvent
 from streams.wire.codec import MAX_SECONDS_AHEAD, MAX_VALUE_BYTES
+from streams.wire.mode_event import ModeEvent
 
 JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 DIRECTORY = Path("docs/contracts")
@@ -59,8 +60,9 @@ CONTRACTS = (
     Contract(
         name="decision",
         kind=Decision,
-        beyond_schema="Exactly one for each transaction, on one of the three decision topics; read committed.",
-        topics=frozenset({Topic.APPROVE, Topic.BLOCK, Topic.REVIEW}),
+        beyond_schema="Exactly one for each transaction, on one of the three decision topics; a canary's on its own."
+        " Read committed.",
+        topics=frozenset({Topic.APPROVE, Topic.BLOCK, Topic.REVIEW, Topic.CANARIES}),
     ),
     Contract(
         name="revision",
@@ -80,6 +82,13 @@ CONTRACTS = (
         beyond_schema="CloudEvents 1.0, structured JSON. One open, bounded updates and one resolved for an incident;"
         " one settled, if payments went without the model.",
         topics=frozenset({Topic.ALERTS}),
+        content_type=CONTENT_TYPE,
+    ),
+    Contract(
+        name="mode",
+        kind=ModeEvent,
+        beyond_schema="CloudEvents 1.0, structured JSON. One for each change of a worker's mode.",
+        topics=frozenset({Topic.MODES}),
         content_type=CONTENT_TYPE,
     ),
 )

@@ -1,15 +1,18 @@
 """What operators say on `control`: their word on the mode, and in a sandbox what the model is to do wrong."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
 import orjson
+from msgspec import Meta
 
 from models.transaction import UtcTime
 from streams.wire.codec import read_object, read_record
 from streams.wire.scorer_fault import FaultKind, ScorerFault
 
-MODE, FAULT = b"mode", b"fault"  # the keys
+MODE, FAULT, MODEL = b"mode", b"fault", b"model"  # the keys
 
 
 class Force(StrEnum):
@@ -35,6 +38,10 @@ class ModeOrder:
         if self.force is Force.MODEL and self.until is None:
             raise ValueError("a model is kept in use until a time only")
 
+    def holds(self, now: datetime) -> bool:
+        """Whether anything is forced at that moment."""
+        return self.force is not None and (self.until is None or self.until > now)
+
 
 def write_order(order: ModeOrder) -> bytes:
     """Write it as the topic holds it."""
@@ -44,6 +51,26 @@ def write_order(order: ModeOrder) -> bytes:
 def read_order(value: bytes | None) -> ModeOrder:
     """Read it; a tombstone gives the word back. Raises MalformedRecord, and nothing else, for any bytes."""
     return ModeOrder() if value is None else read_record(read_object(value), ModeOrder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackOrder:
+    """The learner is to go back to a model that it has kept, and on from there. Obeyed once."""
+
+    order_id: Annotated[str, Meta(min_length=1, max_length=64)]
+    model_version: Annotated[str, Meta(min_length=1)]
+    who: str = ""
+    why: str = ""
+
+
+def write_rollback(order: RollbackOrder) -> bytes:
+    """Write it as the topic holds it."""
+    return orjson.dumps(order)
+
+
+def read_rollback(value: bytes) -> RollbackOrder:
+    """Read it. Raises MalformedRecord, and nothing else, for any bytes."""
+    return read_record(read_object(value), RollbackOrder)
 
 
 def write_fault(fault: ScorerFault) -> bytes:

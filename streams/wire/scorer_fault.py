@@ -28,5 +28,6 @@ class ScorerFault:
     kind: FaultKind = FaultKind.SLEEP
     delay_ms: float = 0.0
     lasting: bool = True
+    until: float | None = None  # seconds since 1970: from then on it is well; None: until somebody says so
     who: str = ""
     why: str = ""

@@ -11,6 +11,7 @@ log = structlog.get_logger()
 
 CHAMPION = b"champion"  # what workers score with
 CANDIDATE = b"candidate"  # the learner's own state while it has learnt too little to be trusted
+GOOD = b"good/"  # and a number, on the learner's own topic: champions that one can go back to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,39 @@ class SnapshotRecord:
 
     created_at: datetime  # aware, UTC
     snapshot: dict[str, Any]
+
+    @property
+    def model_version(self) -> str:
+        """As the snapshot says; empty if it does not."""
+        return str(self.snapshot.get("model_version", ""))
+
+    @property
+    def order(self) -> str:
+        """The last order that whoever made it has carried out; empty: none."""
+        return str(self._of_learner.get("order", ""))
+
+    @property
+    def frontier(self) -> float:
+        """How far time had come when it learnt: event time, seconds since 1970; 0 if it does not say."""
+        frontier = self._of_learner.get("frontier")
+        return float(frontier) if isinstance(frontier, int | float) else 0.0
+
+    @property
+    def labelled_at(self) -> float | None:
+        """When the newest label that it has learnt from came, seconds since 1970; None: it does not say."""
+        at = self._of_learner.get("labelled_at")
+        return float(at) if isinstance(at, int | float) and at > 0 else None
+
+    @property
+    def _of_learner(self) -> dict[str, Any]:
+        offsets = self.snapshot.get("label_offsets")
+        return offsets if isinstance(offsets, dict) else {}
+
+    @property
+    def drifts(self) -> bool:
+        """Whether there were signs of drift when it was made."""
+        offsets = self.snapshot.get("label_offsets")
+        return bool(offsets.get("drifting")) if isinstance(offsets, dict) else False
 
 
 class SnapshotUnreadable(Exception):

@@ -29,6 +29,7 @@ from streams.supervising.supervisor import Child, Kept, Supervisor
 READY_SECONDS = 90.0
 AT_ONCE = RestartPolicy(first_pause=0.05, longest_pause=1.0)
 LEARNER = {
+    "HOLDFAST_LEARNER_DRIFT_AFTER_LABELS": "1000000000",  # a model that learns so fast is not what it was
     "HOLDFAST_LEARNER_LEAST_LABELS": "200",
     "HOLDFAST_LEARNER_LEAST_FRAUDS": "3",
     "HOLDFAST_LEARNER_PUBLISH_INTERVAL_SECONDS": "5",

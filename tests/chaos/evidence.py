@@ -25,6 +25,7 @@ from streams.settings import Settings
 from streams.wire.alert import read_alert
 from streams.wire.codec import MalformedRecord, read_transaction
 from streams.wire.dead_letter import read_dead_letter
+from streams.wire.snapshot_record import GOOD
 
 Place = tuple[int, int]  # partition and offset in `transactions`
 SILENCE_SECONDS = 60.0
@@ -148,11 +149,12 @@ def _learnt(settings: Settings, evidence: Evidence, before: Learner) -> None:
     for message in _records(settings, Topic.MODELS):
         if message.value() is not None:
             evidence.labels = max(evidence.labels, _labels_of(orjson.loads(message.value())) - before.model.labels)
-    histories = {message.key(): message.value() for message in _records(settings, Topic.LEARNER_STATE)}
+    latest = {message.key() or b"": message.value() for message in _records(settings, Topic.LEARNER_STATE)}
+    histories = {key.decode(): value for key, value in latest.items() if not key.startswith(GOOD)}
     evidence.labels_in_histories = sum(
         sum(orjson.loads(value)["labelled"])
         for acceptor, value in histories.items()
-        if value is not None and (acceptor or b"").decode() not in before.merchants
+        if value is not None and acceptor not in before.merchants
     )
 
 

@@ -32,7 +32,8 @@ AFTER_SECONDS = 2.0  # how long the ages after a fault are looked at
 PATIENCE_SECONDS = 90.0  # for every partition to be decided again
 STEADY_SECONDS = 5.0  # a partition that is decided, and be it slowly, is not silent for so long
 LEAST_CARDS, CARDS_FOR_RATE = 3000, 8  # so many pay that ten minutes are weeks of their lives, and not years
-AFTERWARDS = ("--rate", "50", "--seconds", "16", "--bad", "0")  # twice as long as a lane must be calm
+PROOF_SECONDS = 16.0  # twice as long as a lane must be calm
+AFTERWARDS = ("--rate", "50", "--seconds", str(PROOF_SECONDS + 2 * PATIENCE_SECONDS), "--bad", "0")
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -52,10 +53,7 @@ async def run(order: Order, home: Path) -> Outcome:
                 sender.terminate()
                 unsent = await sender.wait()
         await audit_topics(estate.settings, wait_seconds=order.settle_seconds)  # it returns once all is decided
-        # In calm traffic incidents prove to be over: silence proves nothing.
-        async with _sending(estate, home / "sent-after.jsonl", order.seed + 1, *AFTERWARDS) as sender:
-            unsent += await sender.wait()
-        await _quiet(estate)
+        unsent += await _calm(estate, home / "sent-after.jsonl", order.seed + 1)
         audit = await audit_topics(estate.settings, wait_seconds=order.settle_seconds)
         await asyncio.gather(*(part.stop() for part in estate.parts.values()))
         evidence = await asyncio.to_thread(gather, estate.settings, warm_up())
@@ -79,6 +77,15 @@ async def run(order: Order, home: Path) -> Outcome:
         taken_back=evidence.taken_back,
         unsent=unsent,
     )
+
+
+async def _calm(estate: Estate, acks: Path, seed: int) -> int:
+    """Send in calm until every incident proves to be over, for silence proves nothing; how many were not sent."""
+    async with _sending(estate, acks, seed, *AFTERWARDS) as sender:
+        await asyncio.sleep(PROOF_SECONDS)
+        await _quiet(estate)
+        sender.terminate()
+        return await sender.wait()
 
 
 async def _quiet(estate: Estate) -> None:

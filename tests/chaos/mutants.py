@@ -42,64 +42,54 @@ def _transaction_id_of_its_own() -> None:
     lanes.fenced_producer = unfenced
 
 
-def _notes_unread() -> None:
-    """Beside the profiles stands the next offset too: what is to be wrong about the committed one must do without."""
-    from streams.deciding import lanes
-
-    lanes.resume_at = lambda committed, noted, end: committed
-
-
 def _offset_before_fence() -> None:
-    """The committed offset is read first and the predecessor fenced some seconds later.
+    """The next offset is read first and the predecessor fenced some seconds later.
 
     Alone this breaks nothing that can be seen: the ring of the card, restored after the fence, knows what the
     predecessor decided meanwhile. So the ring is taken away too, and no payment is repeated.
     """
     _repeats_unknown()
-    _notes_unread()
+    from streams.broker.topics import Topic, name_of
     from streams.deciding import lanes
 
-    real = lanes.Lanes._open
+    real, restore = lanes.Lanes._open, lanes.restore
 
     async def open_late(self: Any, partitions: list[Any]) -> None:
-        offsets = await asyncio.gather(*map(self._consumer.committed, partitions))
-        read = dict(zip(partitions, offsets, strict=True))
+        topic = name_of(Topic.PROFILES, self._settings.topics)
+        early = await restore(self._settings.broker, topic, [each.partition for each in partitions])
         await asyncio.sleep(WINDOW_SECONDS)
 
-        async def stale(partition: Any) -> Any:
-            return read[partition]
+        async def stale(*arguments: Any) -> Any:
+            stores = await restore(*arguments)
+            for partition, store in stores.items():
+                store.noted = early[partition].noted
+            return stores
 
-        self._consumer.committed = stale
-        try:
-            await real(self, partitions)
-        finally:
-            del self._consumer.committed
+        lanes.restore = stale
+        await real(self, partitions)
 
     lanes.Lanes._open = open_late
 
 
 def _offsets_never_committed() -> None:
-    """The input offset is left out of the transaction: a successor decides all of it again."""
-    _notes_unread()
-    from aiokafka import AIOKafkaProducer
+    """The next offset is left out of the transaction, and told to nobody: a successor decides all of it again."""
+    from streams.deciding import group_offsets
 
-    async def nothing(self: Any, offsets: Any, group: str) -> None:
+    async def nothing(self: Any, places: Any) -> None:
         pass
 
-    AIOKafkaProducer.send_offsets_to_transaction = nothing
+    group_offsets.GroupOffsets._tell = nothing
+    _outgoing(_without_note)()
 
 
 def _offsets_first() -> None:
-    """At most once: offsets are committed in a transaction of their own before the batch is decided."""
-    from aiokafka.structs import OffsetAndMetadata
-
+    """At most once: the next offset is noted in a transaction of its own before the batch is decided."""
     from streams.deciding import lane
+    from streams.deciding.batch import Decided
 
     async def decide(self: Any, records: Any) -> None:
-        offsets = {self.inlet.partition: OffsetAndMetadata(records[-1].offset + 1, "")}
         await self.producer.begin_transaction()
-        await self.producer.send_offsets_to_transaction(offsets, self.group)
-        await self.producer.commit_transaction()
+        await self._commit(Decided(profiles=[lane.note(records[-1].offset + 1)]))
         await asyncio.sleep(0.05)
         decided = await self.agent.ask(self.state, records, 10.0)
         await self.producer.begin_transaction()
@@ -173,6 +163,10 @@ def _no_dead_letters(lane: Any, topic: str, outgoing: list[Any], numbers: Any) -
     return [] if topic.endswith("DLT") else outgoing
 
 
+def _without_note(lane: Any, topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
+    return [each for each in outgoing if each.key != b"/next"]
+
+
 def _no_profiles(lane: Any, topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
     return [] if topic.endswith("profiles") and next(numbers) % 20 == 0 else outgoing
 
@@ -208,32 +202,17 @@ def _restore_nothing() -> None:
 
 def _from_the_beginning() -> None:
     """A lane starts at the beginning of its partition, whatever was committed."""
-    _notes_unread()
     from streams.deciding import lanes
 
-    real = lanes.Lanes._open
-
-    async def reopened(self: Any, partitions: list[Any]) -> None:
-        async def none(partition: Any) -> None:
-            return None
-
-        self._consumer.committed = none
-        await real(self, partitions)
-
-    lanes.Lanes._open = reopened
+    lanes.resume_at = lambda noted, end: 0
 
 
 def _one_too_far() -> None:
-    """The offset committed is one beyond the next."""
-    from aiokafka import AIOKafkaProducer
-    from aiokafka.structs import OffsetAndMetadata
+    """The offset noted is one beyond the next."""
+    from streams.deciding import lane
 
-    real = AIOKafkaProducer.send_offsets_to_transaction
-
-    async def further(self: Any, offsets: Any, group: str) -> None:
-        await real(self, {each: OffsetAndMetadata(place.offset + 1, "") for each, place in offsets.items()}, group)
-
-    AIOKafkaProducer.send_offsets_to_transaction = further
+    real = lane.note
+    lane.note = lambda next_offset: real(next_offset + 1)
 
 
 def _never_resolved() -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,9 +16,7 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
-from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.structs import OffsetAndMetadata
 from chaos.checker import judge
 from chaos.evidence import gather
 from confluent_kafka import Message
@@ -34,6 +32,7 @@ from rules.decision import InputPosition
 from streams.auditing.audit import audit_topics
 from streams.broker.topics import DECISIONS, Topic
 from streams.deciding.lane import fenced_producer
+from streams.deciding.resumption import note
 from streams.operating.simulating import simulate
 from streams.reconciling.reading import reconciled
 from streams.supervising import supervisor as supervising
@@ -167,15 +166,26 @@ async def test_a_spare_decides_in_the_place_of_a_killed_worker(
     async with Supervisor(tmp_path, policy=QUICK) as supervisor:
         await supervisor.start(replace(child(outside, "worker-1"), spare=True))
         [kept] = supervisor
-        await until(lambda: kept.spare is not None)
-        spare = kept.spare.pid
+        await until(lambda: kept.spare is not None and nurseries_below(kept.spare.pid))
+        spare, mothers = kept.spare.pid, nurseries_below(kept.spare.pid)
         await asyncio.to_thread(outside.decided)
         assert kept.log.read_text().count("worker_starting") == 1
         process_of(kept).kill()
         await until(lambda: kept.restarts == 1 and kept.state is State.READY)
         assert kept.pid == spare
+        assert nurseries_below(spare) == mothers
         await asyncio.to_thread(outside.decided)
     assert kept.log.read_text().count("worker_starting") == 2
+
+
+def nurseries_below(pid: int) -> list[int]:
+    """Process ids of those whose scorers are borne for this process or one below it."""
+    found = []
+    for each in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if "streams.deciding.scorer_nursery" in each.cmdline() and each.parent().cmdline() != each.cmdline():
+                found.append(each.pid)
+    return found
 
 
 def made_out_of_order(decisions: list[Message]) -> list[str]:
@@ -204,8 +214,8 @@ async def decide_until_fenced(outside: Outside, partition: int, began: asyncio.E
             decision = replace(a_decision(), transaction_id=f"tx_{partition}_{offset}", input=place)
             await producer.begin_transaction()
             await producer.send_and_wait(outside.name(Topic.REVIEW), write_decision(decision), b"tok", partition)
-            offsets = {TopicPartition(topic, partition): OffsetAndMetadata(offset + 1, "")}
-            await producer.send_offsets_to_transaction(offsets, outside.settings.lanes_group)
+            noted = note(offset + 1)
+            await producer.send_and_wait(outside.name(Topic.PROFILES), noted.value, noted.key, partition)
             await producer.commit_transaction()
             began.set()
     except KafkaError:

@@ -1,17 +1,19 @@
 """Results are read back as they were kept, the table adds up those of several legs, and documents show it."""
 
 from pathlib import Path
+from statistics import median
 
 import pytest
 from chaos.ages import classed
 from chaos.checker import Verdict
 from chaos.outcome import Episode, Outcome
-from chaos.plan import Leg
+from chaos.plan import Leg, legs
 from chaos.report import BEGIN, END, replaced, report
 from chaos.results import keep, kept
-from chaos.schedule import FaultKind
+from chaos.schedule import CAMPAIGN, NETWORK, FaultKind
 from chaos.table import markdown
 
+DOCS = Path(__file__).parents[2] / "docs"
 KILL = FaultKind.KILL_WORKER
 
 
@@ -71,3 +73,25 @@ def test_the_rest_of_a_document_stays() -> None:
 def test_no_results_make_no_table() -> None:
     with pytest.raises(ValueError, match="no results"):
         report([])
+
+
+def test_the_guarantees_show_the_campaign_that_is_kept() -> None:
+    document = (DOCS / "guarantees.md").read_text()
+    results = kept(DOCS / "campaign.jsonl")
+    assert replaced(document, report(results)) == document
+    assert len(results) == len(legs(results[0].campaign, CAMPAIGN))
+    assert all(each.outcome.holds for each in results)
+
+
+def test_the_campaign_that_is_kept_had_faults_enough_and_recovery_within_bounds() -> None:
+    """Of a fresh worker, of what others take over, and of the one broker: medians and a maximum, seconds."""
+    episodes = [each for result in kept(DOCS / "campaign.jsonl") for each in result.outcome.episodes]
+    again = {kind: [each.deciding_seconds for each in episodes if each.kind is kind] for kind in FaultKind}
+    for kind in (FaultKind.KILL_WORKER, FaultKind.KILL_SCORER, FaultKind.KILL_LEARNER, FaultKind.KILL_BROKER):
+        assert len(again[kind]) >= 50
+    assert len(again[FaultKind.ZOMBIE_WORKER]) >= 50
+    assert all(len(again[kind]) >= 20 for kind in (FaultKind.BROKER_OUTAGE, *NETWORK))
+    assert median(again[FaultKind.KILL_WORKER]) <= 2.5
+    assert max(again[FaultKind.KILL_WORKER]) <= 6.0
+    assert median(again[FaultKind.LEAVE_WORKER]) <= 8.0
+    assert median(again[FaultKind.KILL_BROKER]) <= 10.0

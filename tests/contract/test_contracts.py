@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from support.wire_samples import (
     a_decision,
     a_label,
+    a_mode_event,
     a_revision,
     an_alert_event,
     transaction_document,
@@ -20,6 +21,7 @@ from streams.wire.alert import write_alert
 from streams.wire.codec import write_decision, write_label, write_revision
 from streams.wire.contracts import CONTRACTS, asyncapi, documents, main, schema
 from streams.wire.dead_letter import ERROR_HEADERS
+from streams.wire.mode_event import write_mode_event
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "contracts"
 
@@ -29,6 +31,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "revision": orjson.loads(write_revision(a_revision())),
     "label": orjson.loads(write_label(a_label())),
     "alert": orjson.loads(write_alert(an_alert_event())),
+    "mode": orjson.loads(write_mode_event(a_mode_event())),
 }
 SCHEMAS = {contract.name: schema(contract) for contract in CONTRACTS}
 

@@ -17,7 +17,6 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
 from aiokafka.producer.producer import AIOKafkaProducer
 from aiokafka.producer.sender import Sender
-from aiokafka.producer.transaction_manager import TransactionManager
 from faust.agents.agent import Agent
 from faust.app.base import App, BootStrategy
 from faust.channels import Channel
@@ -41,15 +40,9 @@ RELIED_ON: list[tuple[Callable[..., Any], str, str]] = [
     (BatchBuilder.append, "a record that does not fit gives None, except a batch's first", "2c6106152482"),
     (MessageAccumulator.add_batch, "a batch is sent as it is, to the partition that is named", "b80b4477952a"),
     (AIOKafkaProducer.send_batch, "a batch is added to the open transaction", "a0fa3942a06a"),
-    (
-        AIOKafkaProducer.send_offsets_to_transaction,
-        "offsets join the open transaction",
-        "49a76c28271f",
-    ),
     (AIOKafkaProducer.commit_transaction, "a commit waits for all that was sent", "d11a226d42ff"),
     (AIOKafkaProducer.start, "starting a producer fences its predecessor before it returns", "92373cc3ad22"),
     (Sender._maybe_do_transactional_request, "nothing of a transaction is sent after its end", "25c395a6c2a0"),
-    (TransactionManager.add_offsets_to_txn, "offsets of one transaction are not lost to the next", "4c4642a0d3e9"),
     (Agent._execute_actor, "the deciding agent's stream is one", "f2a8407b38b0"),
     (Channel.put, "an item put is an item in the channel", "f5c9a9b7e4f8"),
     (BootStrategy.server, "without Kafka agents are started all the same", "fa4cbdc8048a"),

@@ -191,7 +191,7 @@ def test_a_record_that_is_no_decision_is_a_contradiction(outside: Outside, audit
 def test_sigterm_is_a_good_end(auditor: Running) -> None:
     auditor.process.terminate()
     assert auditor.process.wait(10) == 0
-    assert "auditor_stopped" in auditor.said()
+    assert "process_stopped" in auditor.said()
 
 
 def test_through_an_outage_of_the_broker_it_goes_on_counting_and_says_how_old_that_is(

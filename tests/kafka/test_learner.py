@@ -3,60 +3,29 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from random import Random
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from support.lessons import TEACHABLE, a_learner, champions, decision, send_label
 from support.outside import Outside, outside_of
-from support.processes import Running, environment_of, running, running_worker
-from support.wire_samples import a_decision
+from support.processes import Running, running_worker
 
 from models.dead_letter import DeadLetterReason
 from models.features import FEATURES
-from models.label import Label, LabelSource, LabelState
+from models.label import LabelState
 from models.online import OnlineModel
-from models.snapshot import Snapshot, content_hash, from_plain
-from rules.decision import Decision, InputPosition
+from models.snapshot import Snapshot, content_hash
+from rules.decision import InputPosition
 from streams.broker.topics import Topic
-from streams.wire.codec import write_decision, write_label
+from streams.wire.codec import write_decision
 from streams.wire.dead_letter import read_dead_letter
-from streams.wire.snapshot_record import read_snapshot
+from streams.wire.snapshot_record import GOOD, SnapshotRecord, read_snapshot
 
 pytestmark = pytest.mark.kafka
 
-LEARNER = ("-m", "streams.operating.cli", "learner")
 LABELS, FRAUDS = 40, 8
-TEACHABLE = {
-    "learner_least_labels": str(LABELS),
-    "learner_least_frauds": "4",
-    "learner_publish_interval_seconds": "0.5",
-}
 PATIENT = {"scorer_budget_ms": "1000", "deadline_deadline_ms": "60000"}
-
-
-def a_learner(outside: Outside, **settings: str) -> Any:
-    return running(LEARNER, environment_of(outside.bootstrap, outside.prefix, **outside.variables(**settings)))
-
-
-def label(transaction_id: str, state: LabelState, *, number: int = 0) -> bytes:
-    now = datetime.now(UTC)
-    return write_label(
-        Label(
-            label_id=f"l-{transaction_id}-{number}",
-            transaction_id=transaction_id,
-            source=LabelSource.CHARGEBACK if state is LabelState.FRAUD else LabelSource.MANUAL_REVIEW,
-            state=state,
-            effective_at=now,
-            received_at=now,
-        )
-    )
-
-
-def send_label(outside: Outside, transaction_id: str, state: LabelState, *, number: int = 0) -> None:
-    """Always to one partition, so that their order is known."""
-    value = label(transaction_id, state, number=number)
-    outside.send(value, key=transaction_id.encode(), topic=Topic.LABELS, partition=0)
 
 
 def feature(decision: dict[str, Any], name: str) -> float:
@@ -93,14 +62,6 @@ def school(bootstrap: str) -> Iterator[School]:
         outside.until(lambda: champions(outside) != [])
         outside.until(lambda: outside.decided()["decision_source"] == "model")
         yield School(outside=outside, before=outside.decision(frauds[0]), first=champions(outside)[0])
-
-
-def champions(outside: Outside) -> list[Snapshot]:
-    return [
-        from_plain(read_snapshot(each.value() or b"").snapshot)
-        for each in outside.heard(Topic.MODELS)
-        if each.key() == b"champion"
-    ]
 
 
 def test_the_first_model_has_learnt_every_label_once(school: School) -> None:
@@ -151,7 +112,6 @@ def test_a_bad_label_is_a_dead_letter_of_its_own_topic_even_if_no_other_follows(
 # A learner alone, killed
 
 
-SEED = 7
 EVERY = 50  # lessons to a snapshot
 SLOWLY = {
     "learner_publish_every_labels": str(EVERY),
@@ -166,19 +126,6 @@ DECISIONS = tuple(range(130))
 def outside(bootstrap: str, topic_prefix: str) -> Iterator[Outside]:
     with outside_of(bootstrap, topic_prefix) as outside:
         yield outside
-
-
-def decision(number: int) -> Decision:
-    rng = Random(SEED * 1_000 + number)
-    return replace(
-        a_decision(),
-        transaction_id=f"t-{number}",
-        pan_token=f"tok_{number % 11}",
-        merchant_id=f"mer_{number % 13}",
-        event_time=datetime(2026, 1, 2, tzinfo=UTC),
-        features=tuple(rng.gammavariate(2.0, 3.0) for _ in FEATURES),
-        input=InputPosition(topic="transactions", partition=number % 2, offset=number),
-    )
 
 
 def is_fraud(number: int) -> bool:
@@ -237,5 +184,56 @@ def uninterrupted(labels: int, like: Snapshot) -> Snapshot:
 
 def labelled_in_histories(outside: Outside) -> int:
     """Labels counted in the acceptors' histories that a learner would go on from."""
-    latest = {each.key(): json.loads(each.value() or b"") for each in outside.all_of(Topic.LEARNER_STATE)}
+    kept = [each for each in outside.all_of(Topic.LEARNER_STATE) if not (each.key() or b"").startswith(GOOD)]
+    latest = {each.key(): json.loads(each.value() or b"") for each in kept}
     return sum(sum(history["labelled"]) for history in latest.values())
+
+
+# Drift
+
+
+def live(outside: Outside, numbers: range, *, frauds: frozenset[int] = frozenset()) -> None:
+    """Payments a second apart, all scored alike; those of `frauds` are reported before they are old enough."""
+    for number in numbers:
+        made = replace(
+            decision(number),
+            event_time=datetime(2026, 1, 2, tzinfo=UTC) + timedelta(seconds=number),
+            risk_score=0.02,
+            input=InputPosition(topic="transactions", partition=0, offset=number),
+        )
+        if number in frauds:
+            send_label(outside, made.transaction_id, LabelState.FRAUD)
+        outside.send(write_decision(made), key=b"card", topic=Topic.APPROVE, partition=0)
+    outside.flush()
+
+
+def test_drift_is_an_incident_that_says_what_moved_and_ends_by_itself(outside: Outside) -> None:
+    """Of 50 payments one is fraud, as scores say; then every fifth; then one of 50 again, which is a change, too."""
+    one_of_50 = frozenset(range(7, 13_000, 50))
+    a_minute = {"learner_maturity_days": str(60 / 86_400), "learner_drift_after_labels": "0"}
+    with a_learner(outside, **TEACHABLE, **a_minute) as learner:
+        live(outside, range(4_000), frauds=one_of_50)
+        outside.until(lambda: learner.metric("holdfast_examples_learnt") >= 3_900)
+        assert learner.metric("holdfast_model_drift") == 0
+        live(outside, range(4_000, 5_000), frauds=frozenset(range(4_000, 5_000, 5)))
+        outside.until(lambda: outside.alerts("drift") != [])
+        alert = outside.alerts("drift")[0]
+        assert (alert["status"], alert["reason"]) == ("open", "MODEL_DRIFTS")
+        assert alert["evidence"].keys() <= {"EXCESS_LOSS", "MORE_FRAUD_THAN_SCORED"}
+        assert all(" before, " in told and "labels, seen 20" in told for told in alert["evidence"].values())
+        outside.until(lambda: read_champion(outside).drifts)
+        learner.kill()
+
+    with a_learner(outside, **TEACHABLE, **a_minute) as learner:
+        outside.until(lambda: learner.metric("holdfast_model_drift") > 0)
+        live(outside, range(5_000, 13_000), frauds=one_of_50)
+        outside.until(lambda: [each["status"] for each in outside.alerts("drift")].count("resolved") == 1)
+        outside.until(lambda: not read_champion(outside).drifts)
+    statuses = [each["status"] for each in outside.alerts("drift")]
+    assert (statuses[0], statuses.count("open"), statuses[-1]) == ("open", 1, "resolved")
+
+
+def read_champion(outside: Outside) -> SnapshotRecord:
+    return [read_snapshot(each.value() or b"") for each in outside.all_of(Topic.MODELS) if each.key() == b"champion"][
+        -1
+    ]

@@ -46,6 +46,7 @@ def reason(outside: Outside) -> str | None:
 
 
 def test_rules_decide_until_they_are_released_and_it_is_told_who_said_so(outside: Outside) -> None:
+    before = len(outside.all_of(Topic.MODES))
     said = holdfast(outside, "mode", "force", "rules", "--who", "ada", "--why", "drift since noon")
     assert said == "Rules decide until it is released (by ada: drift since noon).\n"
     outside.until(lambda: reason(outside) == "FORCED")
@@ -56,10 +57,31 @@ def test_rules_decide_until_they_are_released_and_it_is_told_who_said_so(outside
         holdfast(outside, "mode", "release", "--who", "bob", "--why", "over") == "Nothing is forced (by bob: over).\n"
     )
     outside.until(lambda: reason(outside) is None)
+    outside.until(lambda: len(outside.all_of(Topic.MODES)) >= before + 2)
     shown = json.loads(holdfast(outside, "mode", "show", "--json"))
     assert shown["order"] == {"force": None, "who": "bob", "why": "over", "until": None}
     assert [each["instance"] for each in shown["workers"]] == ["worker-1"]
     outside.until(lambda: "\nworker-1: normal since 20" in holdfast(outside, "mode", "show"))
+
+
+def test_each_change_of_mode_can_be_watched(outside: Outside) -> None:
+    holdfast(outside, "mode", "force", "rules", "--why", "to be seen")
+    outside.until(lambda: "\nworker-1: stand_in (FORCED)" in holdfast(outside, "mode", "show"))
+    holdfast(outside, "mode", "release", "--why", "seen")
+    outside.until(lambda: reason(outside) is None)
+
+    told = len(outside.all_of(Topic.MODES))
+    lines = holdfast(outside, "watch", "modes", "--from-beginning", "--json", "--count", str(told)).splitlines()
+    events = [json.loads(each) for each in lines]
+    assert {(each["type"], each["subject"]) for each in events} == {("holdfast.mode.changed", "worker-1")}
+    changes = [each["data"] for each in events]
+    assert changes[0]["reason"] in {"CONNECTION_ERROR", "MODEL_COLD_START"}  # no scorer yet, or one without a model
+    assert [each["before"] for each in changes] == ["normal", *(each["after"] for each in changes[:-1])]
+    forced = [each for each in changes if each["reason"] == "FORCED" and each["after"] == "stand_in"]
+    assert {each["evidence"]["breaker"] for each in forced} == {"forced_open"}
+
+    shown = holdfast(outside, "watch", "modes", "--from-beginning", "--count", "1")
+    assert f"worker-1  normal → stand_in  {changes[0]['reason']}  after" in shown
 
 
 def test_a_word_with_an_end_ends_by_itself(outside: Outside) -> None:

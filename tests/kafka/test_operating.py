@@ -241,7 +241,7 @@ async def test_ctrl_c_is_a_good_end_of_watching(watch: Watch, settings: Settings
     assert watching_.stdout is not None
     assert b"seen" in await asyncio.to_thread(watching_.stdout.readline)
     watching_.send_signal(signal.SIGINT)
-    assert await asyncio.to_thread(watching_.wait, 10) == 0
+    assert await asyncio.to_thread(watching_.wait, 60) == 0
 
 
 def test_past_decisions_are_shown_one_to_a_line(call: Call, worker: Running) -> None:

@@ -31,6 +31,7 @@ from streams.wire.snapshot_record import CHAMPION
 pytestmark = pytest.mark.kafka
 
 PATIENT = {"scorer_hung_after_ms": "5000", "breaker_longest_rest_seconds": "1"}
+AT_ONCE = 1_000_000  # in a second
 
 
 @pytest.fixture
@@ -40,8 +41,9 @@ def outside(bootstrap: str, topic_prefix: str) -> Iterator[Outside]:
 
 
 @contextmanager
-def reconciling(outside: Outside) -> Iterator[Running]:
-    environment = environment_of(outside.bootstrap, outside.prefix, **outside.variables(**PATIENT))
+def reconciling(outside: Outside, *, most_per_second: int = AT_ONCE) -> Iterator[Running]:
+    pace = {"reconciler_most_per_second": str(most_per_second)}
+    environment = environment_of(outside.bootstrap, outside.prefix, **outside.variables(**PATIENT, **pace))
     with running(("-m", "streams.operating.cli", "reconciler"), environment) as reconciler:
         yield reconciler
 
@@ -172,6 +174,17 @@ def test_what_was_only_too_late_waits_for_nothing(outside: Outside, decider: Dec
     late = decider.decide(3, scored=False, fallback_reason=FallbackReason.TRANSACTION_TOO_OLD)
     with reconciling(outside):
         until_revised(outside, late)
+
+
+def test_it_scores_no_more_in_a_second_than_it_may(outside: Outside, decider: Decider) -> None:
+    publish_a_model(outside)
+    dark = decider.decide(100, scored=False)
+    with reconciling(outside, most_per_second=50) as reconciler:
+        outside.until(lambda: reconciler.metric("holdfast_unreconciled_seconds") > 1)
+        decider.decide(1, scored=True)
+        began = time.monotonic()
+        until_revised(outside, dark)
+        assert time.monotonic() - began >= len(dark) / 50
 
 
 def test_without_a_model_it_waits_for_one(outside: Outside, decider: Decider) -> None:

@@ -181,6 +181,7 @@ async def joined(outside: Outside, instance: str) -> AsyncIterator[tuple[AIOKafk
         knowledge=SimpleNamespace(card_frauds={}, take_card=None),
         told=None,
         on_assigned=lambda count: opened.append(count) if count else None,
+        on_left_open=lambda _: None,
     )
     await lanes.start()
     try:

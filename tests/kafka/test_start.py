@@ -119,22 +119,54 @@ def profiles(outside: Outside) -> dict[bytes, list[bytes | None]]:
     return said
 
 
+def test_the_group_is_told_how_far_its_lanes_are_while_they_run_and_at_the_end(outside: Outside) -> None:
+    with running_worker(outside.bootstrap, outside.prefix, **outside.variables()):
+        outside.decision(outside.pay("tok_7", partition=0))
+        outside.until(lambda: group_offset(outside, 0) == 1)
+        for _ in range(3):
+            last = outside.pay("tok_7", partition=0)
+        outside.decision(last)
+    assert group_offset(outside, 0) == 4
+
+
+def group_offset(outside: Outside, partition: int) -> int:
+    client = AdminClient({"bootstrap.servers": outside.bootstrap})
+    place = TopicPartition(outside.name(Topic.TRANSACTIONS), partition)
+    asked = ConsumerGroupTopicPartitions(outside.settings.lanes_group, [place])
+    [answer] = client.list_consumer_group_offsets([asked]).values()
+    [found] = answer.result().topic_partitions
+    return int(found.offset)
+
+
 def test_committed_offsets_that_are_behind_make_nothing_be_decided_again(outside: Outside) -> None:
     """As a broker may hand them out that was killed. A card's memory of its ids does not reach as far back."""
     with running_worker(outside.bootstrap, outside.prefix, **outside.variables()):
         for _ in range(60):
             last = outside.pay("tok_7", partition=0)
         outside.decision(last)
-    set_back(outside, partition=0, offset=1)
-    with running_worker(outside.bootstrap, outside.prefix, **outside.variables()) as worker:
+    commit(outside, partition=0, offset=1)
+    with running_worker(outside.bootstrap, outside.prefix, **outside.variables()):
         outside.decision(outside.pay("tok_7", partition=0))
-        assert "committed_offset_behind" in worker.said()
     audit = outside.audit()
     assert audit.holds, audit.ledger
     assert (audit.ledger.decided, audit.ledger.duplicates) == (61, 0)
 
 
-def set_back(outside: Outside, *, partition: int, offset: int) -> None:
+def test_committed_offsets_that_are_ahead_pass_nothing_over(outside: Outside) -> None:
+    """As a broker handed one out, killed and started again, of a transaction that had been aborted."""
+    with running_worker(outside.bootstrap, outside.prefix, **outside.variables()):
+        outside.decided("tok_7", partition=0)
+    waiting = [outside.pay("tok_7", partition=0) for _ in range(5)]
+    commit(outside, partition=0, offset=4)
+    with running_worker(outside.bootstrap, outside.prefix, **outside.variables()):
+        for each in waiting:
+            outside.decision(each)
+    audit = outside.audit()
+    assert audit.holds, audit.ledger
+    assert audit.ledger.decided == 6
+
+
+def commit(outside: Outside, *, partition: int, offset: int) -> None:
     """Commit another offset for the workers' group, once it has no member any more."""
     client = AdminClient({"bootstrap.servers": outside.bootstrap})
     group = outside.settings.lanes_group

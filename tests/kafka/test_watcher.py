@@ -62,6 +62,25 @@ def test_a_worker_that_is_killed_is_missed_and_one_that_ends_is_not(outside: Out
     assert told(outside, "kafka") == []
 
 
+def test_a_partition_that_nobody_decides_is_told_until_somebody_does(outside: Outside) -> None:
+    quick = QUICK | {"watch_canary_seconds": "0.5", "watch_canary_late_seconds": "3"}
+    environment = environment_of(outside.bootstrap, outside.prefix, **outside.variables(**quick))
+    with running(("-m", "streams.operating.cli", "watcher"), environment) as watcher:
+        outside.until(lambda: told(outside, "partitions") == [("open", "PARTITION_SILENT")])
+        assert watcher.metric("holdfast_partition_silent") == 2
+        with running_worker(outside.bootstrap, outside.prefix, **outside.variables(**quick)) as worker:
+            outside.until(lambda: told(outside, "partitions")[1:] == [("resolved", "PARTITION_SILENT")])
+            assert watcher.metric("holdfast_partition_silent") == 0
+            assert watcher.metric("holdfast_canary_seconds") > 0
+            outside.decided(partition=0)
+            assert worker.metric("holdfast_decisions") == 1
+            assert worker.metric("holdfast_profiles") == 1
+    assert [each["merchant_id"] for each in outside.decisions()] == ["mer_1"]
+    audit = outside.audit()
+    assert audit.holds
+    assert audit.ledger.transactions == audit.ledger.decided == 1
+
+
 def test_a_heartbeat_says_what_a_worker_is_at(outside: Outside) -> None:
     with running_worker(outside.bootstrap, outside.prefix, **outside.variables(**QUICK)):
         beats: list[Any] = []

@@ -13,7 +13,7 @@ from models.warm_up import Payment, WarmUp, prequential
 DATA = Path(__file__).parents[3] / "shared/data/handbook-2018-04-01-to-2018-08-14.parquet"
 EPOCH = 1_522_540_800  # 2018-04-01, where the file's seconds begin
 DAY = 86_400
-FIRST_DAY, TEST_DAY = 100, 129  # a month to learn from: `holdfast evaluate --from-day 60` takes all there is
+FIRST_DAY, TEST_DAY = 100, 129  # a month to learn from: `holdfast evaluate` takes all there is
 
 pytestmark = [
     pytest.mark.quality,

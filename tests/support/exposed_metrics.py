@@ -5,14 +5,12 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from streams.metrics import (
-    AuditMetrics,
-    ForwardMetrics,
-    LearnerMetrics,
-    ReconcilerMetrics,
-    WatcherMetrics,
-    WorkerMetrics,
-)
+from streams.metrics.auditor import AuditMetrics
+from streams.metrics.forwarder import ForwardMetrics
+from streams.metrics.learner import LearnerMetrics
+from streams.metrics.reconciler import ReconcilerMetrics
+from streams.metrics.watcher import WatcherMetrics
+from streams.metrics.worker import WorkerMetrics
 
 _SERIES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 

@@ -31,11 +31,11 @@ class FakeConsumer:
     def highwater(self, partition: TopicPartition) -> int | None:
         return self.end
 
-    def pause(self, partition: TopicPartition) -> None:
-        self.held.add(partition)
+    def pause(self, *partitions: TopicPartition) -> None:
+        self.held.update(partitions)
 
-    def resume(self, partition: TopicPartition) -> None:
-        self.held.discard(partition)
+    def resume(self, *partitions: TopicPartition) -> None:
+        self.held.difference_update(partitions)
 
     def paused(self) -> set[TopicPartition]:
         return self.held

@@ -1,7 +1,6 @@
 """A transactional producer in memory. Batches are aiokafka's own, so what fits fits."""
 
 import asyncio
-from typing import Any
 
 from aiokafka.producer.message_accumulator import BatchBuilder
 
@@ -13,7 +12,6 @@ class FakeProducer:
         self.batch_size = batch_size
         self.done: list[str] = []
         self.sent: list[tuple[str, int, BatchBuilder]] = []
-        self.offsets: dict[Any, Any] = {}
         self.failure: Exception | None = None
 
     def create_batch(self) -> BatchBuilder:
@@ -34,10 +32,6 @@ class FakeProducer:
             future.set_result(None)
         else:
             future.set_exception(self.failure)
-
-    async def send_offsets_to_transaction(self, offsets: dict[Any, Any], group: str) -> None:
-        self.done.append(f"offsets of {group}")
-        self.offsets = offsets
 
     async def commit_transaction(self) -> None:
         self.done.append("commit")

@@ -27,6 +27,7 @@ class FakeScorer:
         self.meanwhile: Callable[[], None] = lambda: None
         self.asked: list[np.ndarray] = []
         self.condemned = 0
+        self.restarts = 0
 
     async def score(self, matrix: bytes, rows: int, budget_seconds: float) -> Scored:
         self.asked.append(np.frombuffer(matrix, "<f8").reshape(rows, len(FEATURES)))

@@ -10,6 +10,10 @@ def scorers_of(worker: int) -> list[psutil.Process]:
     found = []
     for each in psutil.Process(worker).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is none either
-            if "streams.deciding.scorer_process" in each.cmdline():
+            if _is_nursery(each.parent()):
                 found.append(each)
     return found
+
+
+def _is_nursery(process: psutil.Process | None) -> bool:
+    return process is not None and "streams.deciding.scorer_nursery" in process.cmdline()

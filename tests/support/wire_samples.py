@@ -8,9 +8,12 @@ import orjson
 from models.alert import Alert, AlertStatus, Severity
 from models.label import Label, LabelSource, LabelState
 from models.score import Contribution
+from rules.breaker import BreakerState
 from rules.decision import Decision, DecisionSource, FallbackReason, InputPosition, Outcome, ReasonCode
+from rules.mode import Mode, ModeChange, ModeReason, Vitals
 from rules.revision import Agreement, Revision, RevisionKind
 from streams.wire.alert import AlertEvent, event_of
+from streams.wire.mode_event import ModeEvent, mode_event
 
 CARD_NUMBER = "4111111111111111"
 PAN_TOKEN = "tok_8f3a9c2b7d6e"
@@ -129,6 +132,18 @@ def a_revision() -> Revision:
         merchant_id=decision.merchant_id,
         decision=InputPosition(topic="decisions.review", partition=3, offset=4),
     )
+
+
+def a_mode_event() -> ModeEvent:
+    change = ModeChange(
+        before=Mode.NORMAL,
+        after=Mode.STAND_IN,
+        reason=ModeReason.CIRCUIT_OPEN,
+        evidence=Vitals(breaker=BreakerState.OPEN, scoring_seconds=0.2),
+        at=17.0,
+        lasted_seconds=12.5,
+    )
+    return mode_event(change, event_id="e-1", source="/holdfast/worker-1", subject="worker-1", time=EVENT_TIME)
 
 
 def an_alert_event() -> AlertEvent:

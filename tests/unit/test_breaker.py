@@ -375,3 +375,35 @@ class AnyHistory(RuleBasedStateMachine):
 
 TestAnyHistory = AnyHistory.TestCase
 TestAnyHistory.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+
+
+def test_after_an_operators_word_it_is_released_until_a_trial_fails_or_enough_pass() -> None:
+    for ends_well in (True, False):
+        breaker = Breaker(BreakerPolicy())
+        breaker.force(BreakerState.FORCED_OPEN, 0.0)
+        assert not breaker.is_released
+        breaker.release(1.0)
+        assert breaker.is_released
+        for _ in range(BreakerPolicy().trial_successes):
+            breaker.succeeded(1.1) if ends_well else breaker.failed(1.1)
+        assert not breaker.is_released
+        assert breaker.state(1.1) is (BreakerState.CLOSED if ends_well else BreakerState.OPEN)
+    breaker.state(60.0)
+    assert breaker.state(60.0) is BreakerState.HALF_OPEN
+    assert not breaker.is_released
+
+
+def test_a_new_process_is_tried_at_once_but_not_for_a_model_that_was_wrong() -> None:
+    for poison in (False, True):
+        breaker = Breaker(BreakerPolicy(consecutive_failures=1, rest_seconds=4.0))
+        breaker.renewed(0.0)
+        assert breaker.state(0.0) is BreakerState.CLOSED
+        breaker.failed(1.0, poison=poison)
+        breaker.renewed(2.0)
+        assert breaker.state(2.0) is (BreakerState.OPEN if poison else BreakerState.HALF_OPEN)
+    breaker = Breaker(BreakerPolicy(consecutive_failures=1, rest_seconds=4.0))
+    breaker.failed(0.0)
+    breaker.renewed(1.0)
+    breaker.failed(1.0)  # the rest doubles though the first was cut short
+    assert breaker.state(8.9) is BreakerState.OPEN
+    assert breaker.state(9.0) is BreakerState.HALF_OPEN

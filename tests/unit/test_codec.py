@@ -15,6 +15,7 @@ from support.wire_samples import (
     KEY,
     a_decision,
     a_label,
+    a_mode_event,
     an_alert_event,
     transaction_bytes,
     transaction_document,
@@ -37,6 +38,7 @@ from streams.wire.codec import (
     write_label,
     write_transaction,
 )
+from streams.wire.mode_event import read_mode_event, write_mode_event
 
 REQUIRED = ("transaction_id", "event_time", "pan_token", "amount_minor", "currency", "merchant_id")
 
@@ -337,6 +339,7 @@ def test_a_wrong_place_deep_in_a_decision_is_named() -> None:
 
 def test_an_alert_written_is_read_as_the_same() -> None:
     assert read_alert(write_alert(an_alert_event())) == an_alert_event()
+    assert read_mode_event(write_mode_event(a_mode_event())) == a_mode_event()
 
 
 def test_an_alert_is_a_cloud_event_for_others() -> None:

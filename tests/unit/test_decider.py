@@ -15,6 +15,7 @@ from support.deciding import NOW, Desk, dead_letters, decisions, default_rules, 
 from support.fake_scorer import scored
 from support.records import consumed
 
+from models.canary import CANARY_KEY, canary
 from models.dead_letter import DeadLetterReason
 from models.features import FEATURES
 from models.simulator.bad_records import BAD_KINDS
@@ -22,8 +23,10 @@ from models.simulator.chance import seeded
 from rules.breaker import BreakerPolicy
 from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode
 from rules.ruleset import RuleSet
+from streams.deciding.batch import Decided
 from streams.deciding.decider import SAMPLES
 from streams.settings import Settings
+from streams.wire.codec import read_decision
 
 SANDBOX = Settings(sandbox=True)
 AT_THE_BORDER = [kind for kind in BAD_KINDS if not kind.follows_good]
@@ -40,6 +43,37 @@ def broken_rules() -> RuleSet:
         raise RecursionError("rules")
 
     return replace(default_rules(), judge=judge)
+
+
+# --- canaries ---
+
+
+async def test_a_canary_is_decided_like_a_payment_and_leaves_nothing_else() -> None:
+    desk = Desk()
+    sent = canary("canary-1", datetime.fromtimestamp(NOW, UTC))
+    decided = await desk.decide(record_of(sent, offset=3), record_of(sent, offset=4))
+    made = [read_decision(each.value) for each in decided.canaries]
+    assert [(each.transaction_id, each.input.offset) for each in made] == [("canary-1", 3), ("canary-1", 4)]
+    assert made[0].decision_source is DecisionSource.MODEL
+    assert [each.key for each in decided.canaries] == [CANARY_KEY] * 2
+    assert replace(decided, canaries=[]) == Decided()
+    assert len(desk.lane.profiles) == 0
+
+
+async def test_without_the_model_a_canary_uses_up_no_limit_and_is_told_by_nobody() -> None:
+    desk = Desk()
+    desk.scorer.failure = FallbackReason.RESPONSE_TIMEOUT
+    for offset in range(50):
+        decided = await desk.decide(record_of(canary(f"canary-{offset}", datetime.fromtimestamp(NOW, UTC))))
+        (made,) = [read_decision(each.value) for each in decided.canaries]
+        assert (made.outcome, made.fallback_reason) == (Outcome.APPROVE, FallbackReason.RESPONSE_TIMEOUT)
+        assert decided.fallbacks == {}
+
+
+async def test_what_bears_a_canarys_key_and_is_no_payment_is_a_dead_letter() -> None:
+    decided = await Desk().decide(consumed(b"{}", key=CANARY_KEY))
+    assert [each.reason for each in dead_letters(decided)] == [DeadLetterReason.MISSING_FIELD]
+    assert decided.canaries == []
 
 
 # --- accounting ---
@@ -311,6 +345,7 @@ async def test_a_model_that_blocks_everything_sends_people_to_people() -> None:
     made = decisions(batch)
     assert [each.outcome for each in made] == [Outcome.BLOCK] * 199 + [Outcome.REVIEW] * 101
     assert batch.blocks_limited == 101
+    assert batch.block_limit_reached
     assert made[-1].reason_codes[-1] is ReasonCode.BLOCK_LIMIT
     assert (made[-1].decision_source, made[-1].confidence) == (DecisionSource.MODEL, None)
 
@@ -321,6 +356,7 @@ async def test_what_hard_rules_block_is_not_limited() -> None:
     assert {each.outcome for each in decisions(batch)} == {Outcome.BLOCK}
     assert {each.rule_always for each in decisions(batch)} == {Outcome.BLOCK}
     assert batch.blocks_limited == 0
+    assert not batch.block_limit_reached
 
 
 async def test_a_rule_set_that_comes_while_the_model_scores_is_not_named_for_this_batch() -> None:

@@ -1,21 +1,28 @@
 """Drills are judged by the topics: each expectation can fail, and the four moments are those of the records."""
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from support.ledgers import CLEAN
+from support.wire_samples import a_mode_event
 
 from models.alert import Alert, AlertStatus, Severity
 from rules.decision import FallbackReason
+from rules.mode import Mode
 from streams.auditing.audit import Audit
 from streams.operating.drills.catalogue import DRILLS
-from streams.operating.drills.drill import Drill, nothing
+from streams.operating.drills.drill import Drill, Moments, Where, nothing
 from streams.operating.drills.evidence import Decided, Evidence
-from streams.operating.drills.judging import Judgement, Moments, Played, judge
+from streams.operating.drills.judging import Judgement, Played, judge
+from streams.operating.drills.playing import _lasts
 from streams.operating.drills.report import Report, markdown, page
+from streams.operating.drills.stage import LONGEST
 from streams.wire.alert import AlertEvent, event_of
+from streams.wire.mode_event import ModeEvent
 
 BEGAN = 1_000.0
 MOMENTS = Moments(calm_from=BEGAN - 2, began=BEGAN, ended=BEGAN + 5, over=BEGAN + 12)
@@ -118,6 +125,73 @@ def test_a_drill_fails_whose_patience_ended() -> None:
     assert failed(judge(DRILL, good(), moments)) == ["all is well and settled afterwards"]
 
 
+def test_a_live_drill_that_had_to_be_broken_off_fails() -> None:
+    assert failed(judge(DRILL, good(), replace(MOMENTS, broken_off=True))) == ["it need not be broken off"]
+
+
+async def test_a_live_drill_is_broken_off_once_payments_are_late() -> None:
+    evidence, drill = Evidence(), replace(DRILL, lasts_seconds=30.0)
+    evidence.decisions += [Decided(time.time(), time.time(), None, missed=n % 8 == 0) for n in range(80)]
+    assert await asyncio.wait_for(_lasts(drill, evidence, guarded=True), 5.0)
+    evidence.decisions = [each._replace(missed=False) for each in evidence.decisions]
+    assert not await _lasts(replace(drill, lasts_seconds=0.3), evidence, guarded=True)
+
+
+def mode_change(second: float, worker: str = "worker-1", after: Mode = Mode.NORMAL) -> ModeEvent:
+    event = a_mode_event()
+    return replace(event, time=at(second), subject=worker, data=replace(event.data, after=after))
+
+
+def found_wrong(drill: str, evidence: Evidence, moments: Moments = MOMENTS) -> list[str]:
+    return [check.expected for check in DRILLS[drill].expects(evidence, moments) if not check.holds]
+
+
+def test_the_model_is_replaced_once_nothing_goes_without_it_any_more() -> None:
+    for drill in ("hung-model", "dead-model"):
+        assert found_wrong(drill, good()) == []
+        late = Evidence(decisions=[*good().decisions, decided(5.1, model=False)])
+        assert found_wrong(drill, late) == ["the model decides again within 5 s"]
+
+
+def test_load_that_swings_changes_the_mode_a_few_times_and_opens_an_incident_once() -> None:
+    few = Evidence(modes=[mode_change(n) for n in (-1, 1, 2, 3, 4)] + [mode_change(n, "worker-2") for n in range(4)])
+    few.alerts = good().alerts
+    assert found_wrong("swinging-load", few) == []
+    few.modes.append(mode_change(5))
+    few.alerts = [*few.alerts, alert(AlertStatus.OPEN, 9.0, opened=9.0)]
+    assert found_wrong("swinging-load", few) == [
+        "the mode of a worker changes 4 times at most",
+        "no incident opens twice",
+    ]
+
+
+def test_after_minutes_away_all_that_waited_is_decided_and_the_mode_normal_again() -> None:
+    moments = replace(MOMENTS, ended=BEGAN + 120, over=BEGAN + 300)
+    waited = [decided(n, age=150.0 - n) for n in range(120)]
+    fresh = [decided(n, age=0.1) for n in range(150, 160)]
+    modes = [mode_change(1.0, after=Mode.STAND_IN), mode_change(170.0), mode_change(175.0, "worker-2")]
+    assert found_wrong("workers-away", Evidence(decisions=waited + fresh, modes=modes), moments) == []
+    late = [decided(n, age=300.0 - n) for n in range(120)]
+    old = [decided(n, age=1.2) for n in range(150, 160)]
+    modes = [mode_change(170.0), mode_change(171.0, "worker-2", after=Mode.DEGRADED)]
+    assert found_wrong("workers-away", Evidence(decisions=late + old, modes=modes), moments) == [
+        "payments are 1 s old at p99 from 30 s after it on",
+        "what waited is decided within 120 s",
+        "every worker is in mode normal 60 s later",
+    ]
+    waits_for = DRILLS["workers-away"].waits_for
+    assert [waits_for(Evidence(modes=modes[:1]), seconds) for seconds in (39.0, 41.0)] == [False, True]
+    assert not waits_for(Evidence(modes=modes), 41.0)
+
+
+def test_what_a_live_drill_brings_about_topics_alone_take_back() -> None:
+    anywhere = {name for name, drill in DRILLS.items() if drill.where is Where.ANYWHERE}
+    sandbox = {name for name, drill in DRILLS.items() if drill.where is Where.SANDBOX}
+    assert anywhere == {"forced-rules", "malformed-flood"}
+    assert sandbox == {"slow-model", "hung-model", "dead-model", "nan-model"}
+    assert max(DRILLS[name].lasts_seconds for name in anywhere | sandbox) < LONGEST.total_seconds()
+
+
 def test_where_the_model_must_stay_rules_may_not_decide() -> None:
     drill = replace(DRILL, model_stays=True)
     assert failed(judge(drill, good(), MOMENTS)) == ["the model goes on deciding"]
@@ -188,4 +262,9 @@ def test_every_failure_kind_of_the_model_the_stream_and_the_people_has_its_drill
         "poisoned-rules",
         "wrong-model",
         "learner-dead",
+        "silence",
+        "forced-rules",
+        "quiet",
+        "swinging-load",
+        "workers-away",
     }

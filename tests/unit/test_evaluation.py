@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.evaluation import auc, average_precision, card_precision, handbook_quality, handbook_test_rows, quality
+from models.evaluation import (
+    auc,
+    average_precision,
+    card_precision,
+    expected_calibration_error,
+    handbook_quality,
+    handbook_test_rows,
+    quality,
+)
 
 DAY = 86_400
 scored = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.9])), min_size=1, max_size=40)
@@ -44,6 +52,31 @@ def test_average_precision_is_precision_times_the_recall_gained(pairs):
 def test_a_perfect_order_has_auc_and_average_precision_one():
     fraud, probability = np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.3, 0.4])
     assert auc(fraud, probability) == average_precision(fraud, probability) == 1.0
+
+
+def test_the_calibration_error_is_the_mean_distance_of_bins_from_their_share():
+    probability = np.repeat([0.1, 0.2, 0.9], [10, 10, 20])
+    fraud = np.repeat([1, 0, 1, 0, 1, 0], [1, 9, 4, 6, 10, 10])  # shares 0.1, 0.4, 0.5
+    assert expected_calibration_error(fraud, probability, bins=4) == pytest.approx((10 * 0 + 10 * 0.2 + 20 * 0.4) / 40)
+
+
+def test_what_a_bin_has_too_much_and_another_too_little_does_not_make_up_for_each_other():
+    probability, fraud = np.repeat([0.2, 0.8], 50), np.repeat([1, 0], 50)
+    assert expected_calibration_error(fraud, probability, bins=2) == pytest.approx((0.8 + 0.8) / 2)
+
+
+@given(scored, st.randoms())
+def test_the_calibration_error_does_not_depend_on_the_order_of_rows(pairs, chance):
+    mixed = list(pairs)
+    chance.shuffle(mixed)
+    assert expected_calibration_error(*columns(mixed)) == pytest.approx(expected_calibration_error(*columns(pairs)))
+
+
+def test_what_is_drawn_by_its_probability_is_calibrated():
+    chance = np.random.default_rng(4)
+    probability = chance.beta(0.05, 4.0, 60_000)
+    assert expected_calibration_error(chance.random(60_000) < probability, probability) < 0.003
+    assert math.isnan(expected_calibration_error(np.array([]), np.array([])))
 
 
 def test_card_precision_takes_the_highest_score_of_each_card():

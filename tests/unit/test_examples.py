@@ -1,16 +1,19 @@
 """The label join: what is learnt, when, how often, and that a second reading holds the same."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.examples import MOST_EARLY_LABELS, Example, LabelJoin, Lesson, pack_features
+from models.examples import MOST_EARLY_LABELS, Contradiction, Example, LabelJoin, Lesson, pack_features
 from models.label import Label, LabelSource, LabelState
+from models.label_trust import LabelTrust
 
 DAY = 86_400.0
+UNHEARD = "unheard"
 MATURITY, KEEP = 7.0, 30.0
 FRAUD, LEGITIMATE, DISPUTED, REVERSED = LabelState
 
@@ -26,12 +29,12 @@ def example(number: int, day: float = 0.0) -> Example:
     )
 
 
-def label(number: int, state: LabelState) -> Label:
+def label(number: int, state: LabelState, source: LabelSource = LabelSource.CHARGEBACK) -> Label:
     when = datetime(2026, 1, 1, tzinfo=UTC)
     return Label(
         label_id="l",
         transaction_id=f"t-{number}",
-        source=LabelSource.CHARGEBACK,
+        source=source,
         state=state,
         effective_at=when,
         received_at=when,
@@ -42,8 +45,10 @@ def a_join(*, keep: float = KEEP, limit: int = 1_000) -> LabelJoin:
     return LabelJoin(maturity_seconds=MATURITY * DAY, keep_seconds=keep * DAY, limit=limit)
 
 
-def said(lesson: Lesson | None) -> tuple[str, bool, bool] | None:
-    return (lesson.example.transaction_id, lesson.is_fraud, lesson.corrects) if lesson else None
+def said(lesson: Lesson | Contradiction | None) -> tuple[str, bool, bool] | None:
+    if not isinstance(lesson, Lesson):
+        return None
+    return lesson.example.transaction_id, lesson.is_fraud, lesson.corrects
 
 
 def matured(join: LabelJoin, day: float) -> list[tuple[str, bool, bool] | None]:
@@ -147,6 +152,55 @@ def test_an_example_is_kept_for_late_labels_exactly_so_long(day: float, kept: se
     assert set(held(join)) == kept
 
 
+def test_the_most_trusted_source_is_believed_whenever_it_speaks() -> None:
+    join = a_join()
+    join.decided(example(1))
+    assert said(join.labelled(label(1, LEGITIMATE, LabelSource.MANUAL_REVIEW))) == ("t-1", False, False)
+    assert said(join.labelled(label(1, FRAUD, LabelSource.CHARGEBACK))) == ("t-1", True, True)
+    assert join.labelled(label(1, LEGITIMATE, LabelSource.REFUND)) is None
+    assert join.labelled(label(1, LEGITIMATE, LabelSource.MANUAL_REVIEW)) is None
+    assert held(join) == {"t-1": True}
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_what_equals_contradict_stays_until_one_of_them_takes_it_back(early: bool) -> None:
+    join = a_join()
+    fraud, upheld = label(1, FRAUD), label(1, LEGITIMATE, LabelSource.CUSTOMER_COMPLAINT)
+    if not early:
+        join.decided(example(1))
+    join.labelled(fraud)
+    contradiction = join.labelled(upheld)
+    if early:
+        join.decided(example(1))
+    assert contradiction == Contradiction({LabelSource.CHARGEBACK: True, LabelSource.CUSTOMER_COMPLAINT: False})
+    assert matured(join, 8) == []
+    assert held(join) == {"t-1": True}
+    assert said(join.labelled(label(1, REVERSED))) == ("t-1", False, True)
+
+
+def test_a_source_that_is_not_believed_teaches_nothing() -> None:
+    join = LabelJoin(maturity_seconds=DAY, keep_seconds=DAY, limit=10, trust=LabelTrust(refund_trust=0))
+    assert join.labelled(label(2, FRAUD, LabelSource.REFUND)) is None
+    join.decided(example(1))
+    assert join.labelled(label(1, FRAUD, LabelSource.REFUND)) is None
+    assert join.early == {}
+    assert matured(join, 1) == [("t-1", False, False)]
+
+
+def test_where_a_label_was_not_heard_silence_means_nothing() -> None:
+    join = a_join()
+    for number in (1, 2, 3):
+        join.decided(example(number))
+    join.labelled(label(2, FRAUD))
+    for number in (1, 2):
+        join.unheard(f"t-{number}")
+    assert matured(join, 8) == [("t-3", False, False)]
+    assert held(join) == {"t-1": None, "t-2": True, "t-3": False}
+    assert [each.example.transaction_id for each in join.ripened()] == ["t-2", "t-3"]
+    assert join.waiting == 1
+    assert said(join.labelled(label(1, FRAUD))) == ("t-1", True, False)
+
+
 def test_labels_that_wait_for_their_decision_are_bounded() -> None:
     join = a_join()
     for number in range(MOST_EARLY_LABELS + 10):
@@ -157,13 +211,11 @@ def test_labels_that_wait_for_their_decision_are_bounded() -> None:
 
 
 states = st.sampled_from([FRAUD, LEGITIMATE, REVERSED, DISPUTED])
-records = st.lists(
-    st.one_of(
-        st.builds(example, st.integers(0, 9), st.sampled_from([0.0, 1.0, 2.0, 9.0, 20.0, 41.0])),
-        st.builds(label, st.integers(0, 9), states),
-    ),
-    max_size=40,
-)
+example_records = st.builds(example, st.integers(0, 9), st.sampled_from([0.0, 1.0, 2.0, 9.0, 20.0, 41.0]))
+label_records = st.builds(label, st.integers(0, 9), states, st.sampled_from(LabelSource))
+records = st.lists(st.one_of(example_records, label_records), max_size=40)
+unheard = st.builds(lambda number: replace(label(number, FRAUD), label_id=UNHEARD), st.integers(0, 9))
+records_and_unheard = st.lists(st.one_of(example_records, label_records, label_records, unheard), max_size=40)
 clocks = st.lists(st.sampled_from([0.0, 3.0, 7.0, 9.0, 16.0, 30.0, 38.0, 48.0]), max_size=4)
 
 
@@ -174,8 +226,10 @@ def taken(join: LabelJoin, history: Iterable[Example | Label | float]) -> list[L
             lessons += join.advance(each * DAY)
         elif isinstance(each, Example):
             lessons += filter(None, [join.decided(each)])
-        else:
-            lessons += filter(None, [join.labelled(each)])
+        elif each.label_id == UNHEARD:
+            join.unheard(each.transaction_id)
+        elif isinstance(lesson := join.labelled(each), Lesson):
+            lessons.append(lesson)
     return lessons
 
 
@@ -219,7 +273,7 @@ def test_an_example_is_learnt_once_and_then_only_corrected(history: list[Example
 
 
 @settings(max_examples=300)
-@given(records, clocks, st.integers(1, 8), st.data())
+@given(records_and_unheard, clocks, st.integers(1, 8), st.data())
 def test_what_is_held_does_not_depend_on_how_records_were_interleaved(
     history: list[Example | Label], days: list[float], limit: int, data: st.DataObject
 ) -> None:
@@ -231,7 +285,8 @@ def test_what_is_held_does_not_depend_on_how_records_were_interleaved(
     assert (one.waiting, one.arrived, one.dropped) == (other.waiting, other.arrived, other.dropped)
 
 
-@given(records, clocks, st.integers(1, 8), st.data())
+@settings(max_examples=300)
+@given(records_and_unheard, clocks, st.integers(1, 8), st.data())
 def test_a_second_reading_holds_the_same_and_goes_on_the_same(
     history: list[Example | Label], days: list[float], limit: int, data: st.DataObject
 ) -> None:

@@ -11,6 +11,7 @@ from support.records import consumed
 from support.stopped_clock import StoppedClock
 from support.wire_samples import a_decision, transaction_bytes
 
+from models.canary import CANARY_TOKEN
 from rules.decision import InputPosition
 from streams.auditing.following import ENDINGS, Beginning, Follower, TopicRewound
 from streams.auditing.horizon import SKEW_SECONDS
@@ -43,11 +44,15 @@ class Audited:
     def decide(self, name: str, place: InputPosition) -> None:
         self._append(REVIEW, write_decision(replace(a_decision(), transaction_id=name, input=place)))
 
-    def _append(self, to: TopicPartition, value: bytes) -> int:
+    def _append(self, to: TopicPartition, value: bytes, *, key: bytes = b"tok_1") -> int:
         offset = self.topics.end(to)
-        record = consumed(value, key=b"tok_1", topic=to.topic, offset=offset, at=self.clock.now)
+        record = consumed(value, key=key, topic=to.topic, offset=offset, at=self.clock.now)
         self.topics.logs[to].append(record)
         return offset
+
+    def canary(self) -> None:
+        value = transaction_bytes(transaction_id="canary", pan_token=CANARY_TOKEN, event_time="2026-01-01T00:00:00Z")
+        self._append(INPUT, value, key=CANARY_TOKEN.encode())
 
     async def look(self) -> None:
         """As long as it takes to know all that can be known."""
@@ -101,6 +106,18 @@ async def test_what_nobody_decides_is_unaccounted_and_no_more_once_it_is_decided
     audited.decide("a", place)
     await audited.look()
     assert audited.unaccounted == 0
+
+
+async def test_a_canary_is_no_transaction(audited: Audited) -> None:
+    audited.canary()
+    place = audited.pay("t-1")
+    audited.canary()
+    audited.decide("t-1", place)
+    await audited.look()
+    audited.clock.pass_(GRACE + 1)
+    await audited.look()
+    assert audited.unaccounted == 0
+    assert audited.says("outstanding_transactions") == 0
 
 
 async def test_a_decision_that_it_has_not_read_yet_is_no_loss(audited: Audited) -> None:

@@ -23,7 +23,7 @@ class Seen:
         self.now = 100.0
         self.took = [0.001] * 20
         self.scoring = SimpleNamespace(
-            state=BreakerState.CLOSED, snapshot_created=NOW - 60, durations=lambda: list(self.took)
+            state=BreakerState.CLOSED, is_released=False, snapshot_created=NOW - 60, durations=lambda: list(self.took)
         )
         self.link = SimpleNamespace(alive=True, has_snapshot=True)
         self.lanes = [a_lane(), a_lane()]
@@ -68,6 +68,8 @@ def all_behind(seen: Seen) -> None:
         (one_behind, Mode.DEGRADED, ModeReason.CONSUMER_LAG),
         (all_behind, Mode.STAND_IN, ModeReason.CONSUMER_LAG),
         (lambda seen: seen.batch(*[0.01] * 5, *[0.3] * 5), Mode.DEGRADED, ModeReason.TRANSACTION_TOO_OLD),
+        (lambda seen: seen.health.model_came(labelled_at=None, drifts=True), Mode.DEGRADED, ModeReason.MODEL_DRIFTS),
+        (lambda seen: seen.health.model_came(labelled_at=1.0, drifts=False), Mode.DEGRADED, ModeReason.LABELS_STALE),
         (lambda seen: seen.batch(*[0.01] * 99, 0.01, rules_failed=1), Mode.DEGRADED, ModeReason.RULES_FAILED),
         (lambda seen: seen.batch(0.01, 0.01, rules_failed=1), Mode.SAFE_DEFAULT, ModeReason.RULES_FAILED),
     ],

@@ -108,6 +108,22 @@ def test_an_incident_that_a_predecessor_left_open_goes_on_and_resolves_once() ->
     assert not incidents.adopt(resolved, at(80))
 
 
+def test_evidence_is_told_with_the_latest_of_each_name_and_survives_its_process() -> None:
+    incidents = Incidents(IncidentPolicy(), source="learner")
+    opened = incidents.failed("drift", "MODEL_DRIFTS", at(0), evidence={"loss": "0.1", "more": "1"})
+    assert opened is not None
+    assert opened.evidence == {"loss": "0.1", "more": "1"}
+    incidents.failed("drift", "MODEL_DRIFTS", at(1), evidence={"loss": "0.3"})
+    [update] = incidents.due(at(60))
+    assert update.evidence == {"loss": "0.3", "more": "1"}
+
+    successor = Incidents(IncidentPolicy(), source="learner")
+    assert successor.adopt(update, at(61))
+    successor.healthy("drift", at(62))
+    [resolved] = successor.due(at(70))
+    assert resolved.evidence == {"loss": "0.3", "more": "1"}
+
+
 def test_quiet_without_proof_of_health_does_not_resolve() -> None:
     assert open_incident().due(at(19.9)) == []
 

@@ -22,7 +22,7 @@ class Told:
         self.orders: list[ModeOrder] = []
         self.knowledge = Knowledge(
             default_rules(),
-            on_snapshot=lambda _, created_at: self.snapshots.append(created_at),
+            on_snapshot=lambda champion: self.snapshots.append(champion.created_at),
             on_fault=self.faults.append,
             on_ruleset=self.rulesets.append,
             on_order=self.orders.append,

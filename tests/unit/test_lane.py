@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.structs import OffsetAndMetadata
 from hypothesis import given
 from hypothesis import strategies as st
 from support.deciding import a_lane, record_of, transaction
@@ -23,7 +22,6 @@ from streams.deciding.resumption import note
 from streams.settings import Settings
 
 PARTITION = TopicPartition("transactions", 0)
-OFFSETS = {PARTITION: OffsetAndMetadata(5, "")}
 
 
 def outgoing(number: int, size: int = 10) -> Outgoing:
@@ -34,12 +32,12 @@ def a_writer(producer: FakeProducer, **others: Any) -> Lane:
     return Lane(
         **{
             "settings": Settings(),
-            "group": "holdfast-lanes",
             "inlet": Inlet(PARTITION, FakeConsumer()),
             "producer": producer,
             "state": a_lane(),
             "agent": None,
             "told": lambda *_: None,
+            "next": None,
         }
         | others
     )
@@ -92,20 +90,19 @@ async def test_a_record_that_fits_no_batch_is_not_sent(monkeypatch: pytest.Monke
     assert all(batch.size() <= 1_000 for _, _, batch in producer.sent)
 
 
-async def test_decisions_letters_profiles_and_offsets_are_one_transaction() -> None:
+async def test_decisions_letters_profiles_and_the_next_offset_are_one_transaction() -> None:
     producer = FakeProducer(10_000)
     decided = Decided(dead_letters=[outgoing(1)], profiles=[outgoing(2)])
     decided.decisions[Outcome.REVIEW].append(outgoing(3))
     writer = a_writer(producer, agent=Agent(decided))
     await writer._decide([record_of(transaction(1), offset=4)])
     assert [topic for topic, _, _ in producer.sent] == ["decisions.review", "transactions.DLT", "profiles"]
-    assert producer.offsets == OFFSETS
     _, _, profiles = producer.sent[-1]
     assert profiles.record_count() == 2  # the card, and what comes next
     assert decided.profiles[-1] == note(5)
     assert (producer.done[0], producer.done[-1]) == ("begin", "commit")
     assert producer.done.count("delivered") == 3
-    assert "offsets of holdfast-lanes" in producer.done
+    assert writer.next == 5
 
 
 async def test_nothing_is_committed_that_was_not_delivered() -> None:
@@ -114,6 +111,15 @@ async def test_nothing_is_committed_that_was_not_delivered() -> None:
     with pytest.raises(ConnectionError):
         await a_writer(producer)._commit(Decided(dead_letters=[outgoing(1)]))
     assert "commit" not in producer.done
+
+
+async def test_what_was_not_committed_is_not_said_to_be() -> None:
+    producer = FakeProducer(10_000)
+    producer.failure = ConnectionError("broker")
+    writer = a_writer(producer, agent=Agent(Decided(dead_letters=[outgoing(1)])), next=3)
+    with pytest.raises(ConnectionError):
+        await writer._decide([record_of(transaction(1), offset=4)])
+    assert writer.next == 3
 
 
 async def test_nothing_is_sent_or_committed_of_a_batch_that_could_not_be_decided() -> None:
@@ -149,7 +155,7 @@ async def test_a_lane_knows_how_far_it_is_behind_and_tells_after_the_commit(end:
     )
     await writer._decide([record_of(transaction(1), offset=offset) for offset in (6, 7)])
     assert (agent.lags, told) == ([lag], [("commit", 2)])
-    assert producer.offsets[PARTITION].offset == 8
+    assert writer.next == 8
 
 
 # --- manners ---
@@ -159,7 +165,6 @@ ALWAYS_AWAITED = {
     "send",
     "send_and_wait",
     "send_batch",
-    "send_offsets_to_transaction",
     "begin_transaction",
     "commit_transaction",
     "put",

@@ -11,7 +11,10 @@ from rules.breaker import Breaker, BreakerPolicy, BreakerState
 from rules.decision import DecisionSource, FallbackReason, Outcome
 from rules.mode import Limits, Mode, ModeMachine, ModePolicy, Vitals
 from streams.deciding.batch import Decided, FallbackTally
-from streams.metrics import AGE_BOUNDS, BatchHistogram, LearnerMetrics, WorkerMetrics, expose
+from streams.metrics.batch_histogram import BatchHistogram
+from streams.metrics.endpoint import expose
+from streams.metrics.learner import LearnerMetrics
+from streams.metrics.worker import AGE_BOUNDS, WorkerMetrics
 
 METRICS = [*WorkerMetrics().registry.collect(), *LearnerMetrics().registry.collect()]
 NOT_BASE_UNITS = ("_ms", "_milliseconds", "_minutes", "_hours", "_days", "_kilobytes", "_percent", "_minor")

@@ -14,6 +14,7 @@ POLICY = ModePolicy(dwell_seconds=1.0, calm_seconds=2.0, soft_calm_seconds=10.0)
 LIMITS = Limits(slow=0.02, old=0.25, stale=86_400.0)
 WELL = Vitals(
     snapshot_age_seconds=10.0,
+    label_age_seconds=3_600.0,
     scoring_seconds=0.002,
     age_seconds=0.03,
     rules_failed_share=0.0,
@@ -37,6 +38,12 @@ def test_a_worker_that_is_well_is_normal_and_withholds_nothing() -> None:
     ("seen", "mode", "reason", "withheld"),
     [
         ({"breaker": FORCED_OPEN}, Mode.STAND_IN, ModeReason.FORCED, FallbackReason.FORCED),
+        (
+            {"breaker": BreakerState.HALF_OPEN, "released": True},
+            Mode.STAND_IN,
+            ModeReason.FORCED,
+            FallbackReason.FORCED,
+        ),
         ({"scorer_alive": False}, Mode.STAND_IN, ModeReason.CONNECTION_ERROR, FallbackReason.CONNECTION_ERROR),
         ({"breaker": OPEN}, Mode.STAND_IN, ModeReason.CIRCUIT_OPEN, FallbackReason.CIRCUIT_OPEN),
         ({"breaker": BreakerState.HALF_OPEN}, Mode.STAND_IN, ModeReason.CIRCUIT_OPEN, FallbackReason.CIRCUIT_OPEN),
@@ -46,6 +53,8 @@ def test_a_worker_that_is_well_is_normal_and_withholds_nothing() -> None:
         ({"rules_failed_share": 0.5}, Mode.SAFE_DEFAULT, ModeReason.RULES_FAILED, None),
         ({"breaker": FORCED_CLOSED}, Mode.DEGRADED, ModeReason.FORCED, None),
         ({"rules_failed_share": 0.001}, Mode.DEGRADED, ModeReason.RULES_FAILED, None),
+        ({"label_age_seconds": 7 * 86_400.0}, Mode.DEGRADED, ModeReason.LABELS_STALE, None),
+        ({"drifts": True}, Mode.DEGRADED, ModeReason.MODEL_DRIFTS, None),
         ({"lanes_behind": 1}, Mode.DEGRADED, ModeReason.CONSUMER_LAG, None),
         ({"age_seconds": 0.25}, Mode.DEGRADED, ModeReason.TRANSACTION_TOO_OLD, None),
         ({"scoring_seconds": 0.02}, Mode.DEGRADED, ModeReason.RESPONSE_SLOW, None),
@@ -148,6 +157,7 @@ def any_vitals(rng: Random) -> Vitals:
         scorer_alive=rng.random() < 0.8,
         has_snapshot=rng.random() < 0.8,
         snapshot_age_seconds=rng.choice([None, 0.0, 85_600.0, 86_400.0]),
+        label_age_seconds=rng.choice([None, 0.0, 600_000.0, 604_800.0]),
         scoring_seconds=rng.choice([None, 0.0, 0.015, 0.02]),
         age_seconds=rng.choice([None, 0.0, 0.2, 0.25]),
         rules_failed_share=rng.choice([None, 0.0, 0.1, 0.3, 0.5]),

@@ -18,8 +18,8 @@ def test_pauses_double_up_to_the_longest_while_it_dies_early():
     assert pauses(*[(0.1, 1)] * 7) == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
 
 
-def test_having_lived_a_while_forgives_earlier_deaths():
-    assert pauses((0.1, 1), (0.1, 1), (10.0, 1)) == [0.5, 1.0, 0.5]
+def test_what_has_lived_a_while_is_back_at_once_and_its_earlier_deaths_are_forgiven():
+    assert pauses((0.1, 1), (0.1, 1), (10.0, 1), (0.1, 1)) == [0.5, 1.0, 0.0, 1.0]
 
 
 def test_crash_on_purpose_is_restarted_at_once():

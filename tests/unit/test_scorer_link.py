@@ -4,21 +4,25 @@ import asyncio
 import json
 import os
 import signal
+import socket
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from support.labelled_rows import labelled_rows, taught
 
 from models.online import OnlineModel
 from models.snapshot import to_plain
 from rules.decision import FallbackReason
-from streams.deciding import scorer_child
+from streams.deciding import nursery, scorer_nursery
+from streams.deciding.nursery import Nursery, Offspring
 from streams.deciding.scorer_child import NotScored, ScorerChild
 from streams.deciding.scorer_frames import HEADER, Kind, frame
 from streams.deciding.scorer_link import ScorerLink
@@ -142,7 +146,7 @@ async def test_a_stopped_scorer_is_killed_and_replaced(loaded: ScorerLink, snaps
     assert time.monotonic() - began < 1.0
     await until(lambda: loaded.model_version == version(snapshot))
     assert (await loaded.score(MATRIX, len(ROWS), AMPLE)).model_version == version(snapshot)
-    assert not Path(f"/proc/{pid}").exists()
+    assert not psutil.pid_exists(pid)
 
 
 async def test_a_killed_scorer_is_replaced_with_the_latest_snapshot(loaded: ScorerLink, later_snapshot: bytes) -> None:
@@ -204,6 +208,18 @@ async def test_each_fault_ends_the_wait_with_its_reason(loaded: ScorerLink, kind
     assert (await loaded.score(before, len(ROWS), AMPLE)).answer.probabilities.size == len(ROWS)
     loaded.inject(ScorerFault(kind=kind, delay_ms=20, lasting=False))
     assert await refusal(loaded, 0.1) is ANSWERED[kind]
+
+
+async def test_a_fault_that_has_an_end_ends_by_itself(loaded: ScorerLink) -> None:
+    loaded.inject(ScorerFault(kind=FaultKind.RAISE, until=time.time() + 1.0))
+    assert await refusal(loaded, AMPLE) is FallbackReason.APPLICATION_ERROR
+    await asyncio.sleep(1.1)
+    assert (await loaded.score(MATRIX, len(ROWS), AMPLE)).answer.probabilities.size == len(ROWS)
+
+
+async def test_a_fault_whose_end_has_passed_is_none(loaded: ScorerLink) -> None:
+    loaded.inject(ScorerFault(kind=FaultKind.RAISE, until=time.time() - 1.0))
+    assert (await loaded.score(MATRIX, len(ROWS), AMPLE)).answer.probabilities.size == len(ROWS)
 
 
 async def test_a_scorer_that_spins_or_trickles_is_replaced(loaded: ScorerLink) -> None:
@@ -288,17 +304,29 @@ while connection.recv(1 << 20):
 """
 
 
+class BabblingNursery(Nursery):
+    """Bears what answers the same to everything."""
+
+    def __init__(self, babble: bytes) -> None:
+        super().__init__()
+        self._script = BABBLER.format(babble=babble.hex())
+
+    async def bear(self, memory_mb: int) -> tuple[Offspring, socket.socket]:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            number = str(theirs.fileno())
+            self._process = subprocess.Popen((sys.executable, "-c", self._script, number), pass_fds=[theirs.fileno()])
+        return Offspring(self._process.pid), ours
+
+
 @pytest.mark.parametrize(
     "babble",
     [b"hello, I am a model", frame(Kind.LOADED, 99, b"m-9"), frame(Kind.SCORES, 99, b""), HEADER.pack(2, 1, 1, 2**31)],
     ids=["words", "a load unasked", "scores unasked", "an endless frame"],
 )
-async def test_a_scorer_that_babbles_is_lost(babble: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = tmp_path / "babbler"
-    script.write_text(f"#!{sys.executable}\n{BABBLER.format(babble=babble.hex())}")
-    script.chmod(0o700)
-    monkeypatch.setattr(scorer_child.sys, "executable", str(script))
-    child = await ScorerChild.spawn(1024)
+async def test_a_scorer_that_babbles_is_lost(babble: bytes) -> None:
+    babbling = BabblingNursery(babble)
+    child = await ScorerChild.spawn(babbling, 1024)
     try:
         with pytest.raises(NotScored) as refused:
             await child.score(MATRIX, len(ROWS), AMPLE)
@@ -306,14 +334,16 @@ async def test_a_scorer_that_babbles_is_lost(babble: bytes, tmp_path: Path, monk
         assert child.lost.is_set()
     finally:
         await child.end()
+        await babbling.close()
 
 
 async def test_a_scorer_that_cannot_be_started_is_tried_again(
     loaded: ScorerLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(scorer_child.sys, "executable", "/nonexistent/python")
-        loaded.condemn()
+        broken.setattr(nursery.sys, "executable", "/nonexistent/python")
+        for each in nurseries():
+            os.kill(each, signal.SIGKILL)
         await until(lambda: loaded.pid is None)
         await asyncio.sleep(0.05)
         assert await refusal(loaded) is FallbackReason.CONNECTION_ERROR
@@ -323,7 +353,6 @@ async def test_a_scorer_that_cannot_be_started_is_tried_again(
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3, 4, 5, 6, 8, 12])
 async def test_stopping_leaves_no_process_in_whichever_turn_of_the_loop(snapshot: bytes, turns: int) -> None:
-    before = children()
     link = ScorerLink(SETTINGS)
     await link.start()
     link.load(snapshot)
@@ -331,22 +360,118 @@ async def test_stopping_leaves_no_process_in_whichever_turn_of_the_loop(snapshot
         await asyncio.sleep(0)
     link.condemn()
     await link.stop()
-    assert children() <= before  # a broker of other tests may be among them
+    assert processes() == []
     assert link.pid is None
 
 
 @pytest.mark.parametrize("turns", range(1, 12))
 async def test_a_start_that_is_called_off_leaves_no_process(turns: int) -> None:
-    before = children()
-    start = asyncio.create_task(ScorerChild.spawn(1024))
+    nursery = Nursery()
+    start = asyncio.create_task(ScorerChild.spawn(nursery, 1024))
     for _ in range(turns):
         await asyncio.sleep(0.0002)
     start.cancel()
     with suppress(asyncio.CancelledError):
         await (await start).end()
-    assert children() <= before  # a broker of other tests may be among them
+    await nursery.close()
+    assert processes() == []
 
 
-def children() -> set[str]:
-    """Of the thread that runs the loop: it is the one that starts processes."""
-    return set(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split())
+async def test_a_nursery_that_was_open_before_there_was_a_loop_bears_the_first_scorer() -> None:
+    mother = Nursery()
+    await asyncio.to_thread(mother.open)
+    [before] = nurseries()
+    link = ScorerLink(SETTINGS, mother)
+    await link.start()
+    assert nurseries() == [before]
+    await link.stop()
+    assert processes() == []
+
+
+async def test_scorers_die_with_their_nursery_and_another_is_raised(loaded: ScorerLink) -> None:
+    pid = loaded.pid
+    [nursery_pid] = nurseries()
+    os.kill(nursery_pid, signal.SIGKILL)
+    await until(lambda: loaded.pid not in (None, pid) and loaded.model_version)
+    assert (await loaded.score(MATRIX, len(ROWS), AMPLE)).answer.probabilities.size == len(ROWS)
+    assert nurseries() != [nursery_pid]
+
+
+async def test_a_nursery_has_one_thread_and_a_new_scorer_takes_it_next_to_no_time(loaded: ScorerLink) -> None:
+    """What has several threads may not fork."""
+    [mother] = [psutil.Process(each) for each in nurseries()]
+    before = mother.cpu_times()
+    for _ in range(5):
+        pid = loaded.pid
+        loaded.condemn()
+        await until(lambda pid=pid: loaded.pid not in (None, pid) and loaded.model_version)
+    spent = mother.cpu_times()
+    assert mother.num_threads() == 1
+    assert [each.num_threads() for each in mother.children()] == [1]
+    assert spent.user + spent.system - before.user - before.system < 0.5  # five starts would take a second
+
+
+async def test_where_there_is_no_room_for_another_scorer_those_that_are_there_live_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mother = Nursery()
+    child = await ScorerChild.spawn(mother, 1024)
+    with monkeypatch.context() as full:
+        full.setattr(Nursery, "_asked", staticmethod(no_room))
+        with pytest.raises(OSError, match="no room"):
+            await ScorerChild.spawn(mother, 1024)
+    assert not child.lost.is_set()
+    another = await ScorerChild.spawn(mother, 1024)
+    await asyncio.gather(child.end(), another.end())
+    await mother.close()
+
+
+async def no_room(*_: object) -> int:
+    return 0
+
+
+def test_a_nursery_that_cannot_fork_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    monkeypatch.setattr(scorer_nursery.os, "fork", fork)
+    ours, theirs = socket.socketpair()
+    serving = threading.Thread(target=scorer_nursery.serve, args=(theirs,))
+    serving.start()
+    with theirs, ours:
+        for _ in range(2):
+            connection, other = socket.socketpair()
+            with connection, other:
+                socket.send_fds(ours, [scorer_nursery.ORDER.pack(1024)], [other.fileno()])
+                assert scorer_nursery.BORN.unpack(ours.recv(4)) == (0,)
+        ours.shutdown(socket.SHUT_WR)
+        serving.join(5.0)
+    assert not serving.is_alive()
+
+
+async def test_a_nursery_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    mother = Nursery()
+    child = await ScorerChild.spawn(mother, 1024)
+    monkeypatch.setattr(nursery, "START_SECONDS", 0.2)
+    [pid] = nurseries()
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(TimeoutError):
+        await ScorerChild.spawn(mother, 1024)
+    await child.end()
+    await mother.close()
+    assert processes() == []
+
+
+def nurseries() -> list[int]:
+    """Process ids of those that this process has started."""
+    return [each.pid for each in processes() if each.ppid() == os.getpid()]
+
+
+def processes() -> list[psutil.Process]:
+    """Nurseries of this process and whoever they have borne, wherever they are by now; zombies are none."""
+    found = []
+    for each in psutil.process_iter():
+        with suppress(psutil.Error):
+            if each.cmdline()[-3:-2] == ["streams.deciding.scorer_nursery"] and each.cmdline()[-1] == str(os.getpid()):
+                found.append(each)
+    return found

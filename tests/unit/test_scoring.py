@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -196,6 +197,25 @@ async def test_trials_in_shadow_close_the_breaker_without_traffic(rested: tuple[
     await until(lambda: gate.state is BreakerState.CLOSED)
     assert gate.successes == POLICY.trial_successes
     assert scorer.asked[-1].tolist() == ROWS
+
+
+async def test_a_new_process_ends_the_rest_of_the_one_before(quick_trials: None) -> None:
+    scorer = FakeScorer()
+    scorer.failure = FallbackReason.CONNECTION_ERROR
+    gate = a_gate(scorer, replace(POLICY, rest_seconds=10_000.0, longest_rest_seconds=10_000.0))
+    for _ in range(POLICY.consecutive_failures):
+        await refusal(gate)
+    gate.start()
+    await asyncio.sleep(0.05)
+    assert gate.state is BreakerState.OPEN
+    scorer.failure, scorer.restarts = None, 1
+    await until(lambda: gate.state is BreakerState.CLOSED)
+    await gate.stop()
+    assert [each.cause for each in gate.transitions()] == [
+        BreakerCause.CONSECUTIVE_FAILURES,
+        BreakerCause.RENEWED,
+        BreakerCause.TRIALS_PASSED,
+    ]
 
 
 async def test_no_payment_waits_for_a_model_on_trial() -> None:

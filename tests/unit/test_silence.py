@@ -17,10 +17,10 @@ def listening(*instances: str) -> Silence:
 
 def test_who_says_nothing_for_long_enough_is_silent_until_it_is_heard() -> None:
     silence = listening("a", "b")
-    for now in (103.0, 107.0, 107.5):
+    for now, is_silent in ((103.0, False), (107.0, False), (107.5, True)):
         silence.heard("watcher", now)
         silence.heard("b", now)
-    assert silence.silent(107.0) == {"a": False, "b": False}
+        assert silence.silent(now) == {"a": is_silent, "b": False}
     assert silence.silent(107.5) == {"a": True, "b": False}
     silence.heard("a", 108.0)
     assert silence.silent(108.0) == {"a": False, "b": False}
@@ -40,8 +40,19 @@ def test_while_the_listener_hears_not_even_itself_nobody_is_silent_and_all_get_t
     silence.heard("watcher", 160.0)  # the broker is back
     assert not silence.deaf(160.0)
     assert silence.silent(160.0) == {"a": False}
-    silence.heard("watcher", 166.0)
+    silence.heard("watcher", 167.0)
+    assert silence.silent(173.9) == {"a": False}
+    silence.heard("watcher", 167.5)
     assert silence.silent(167.5) == {"a": True}
+
+
+def test_at_the_beginning_of_an_outage_nobody_is_silent_who_was_heard_a_little_earlier_than_the_listener() -> None:
+    silence = listening("a")
+    silence.heard("watcher", 101.9)  # the last that any of them said before the broker went away
+    for now in (107.1, 108.8):
+        assert not silence.deaf(now)
+        assert silence.silent(now) == {"a": False}
+    assert silence.deaf(109.0)
 
 
 def test_its_own_clean_end_of_before_does_not_make_it_deaf() -> None:

@@ -62,6 +62,12 @@ def test_a_full_snapshot_stays_under_a_megabyte():
 
 
 @pytest.mark.parametrize("name", ["weight", "scored_weight", "mean", "variance", "gradient_squares"])
+def test_a_number_beyond_all_measure_is_refused(name):
+    with pytest.raises(SnapshotInvalid, match="beyond"):
+        verify(with_column(**{name: 1e308}))
+
+
+@pytest.mark.parametrize("name", ["weight", "scored_weight", "mean", "variance", "gradient_squares"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_is_not_finite_is_refused(name, value):
     with pytest.raises(SnapshotInvalid, match="not finite"):

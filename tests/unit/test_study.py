@@ -9,19 +9,26 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.labelled_rows import labelled_rows
 from support.records import consumed
 from support.wire_samples import a_decision, a_label
 
+from models.drift_watch import DriftWatch
+from models.exam import Refusal
 from models.features import FEATURES
-from models.label import LabelState
+from models.label import LabelSource, LabelState
+from models.label_trust import LabelTrust
 from models.learner import Learner
 from models.online import OnlineModel
 from models.snapshot import Snapshot, content_hash, from_plain, to_plain, verify
 from rules.decision import InputPosition
+from streams.learning.guard import Guard
+from streams.learning.memory import Memory, taught
 from streams.learning.study import Study
-from streams.metrics import LearnerMetrics
+from streams.metrics.learner import LearnerMetrics
 from streams.settings import LearnerSettings
 from streams.wire.codec import write_decision, write_label
+from streams.wire.snapshot_record import CANDIDATE, CHAMPION, SnapshotRecord, write_snapshot
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SETTINGS = LearnerSettings(maturity_days=2.0, keep_days=3.0, most_examples=25, publish_every_labels=5)
@@ -29,8 +36,13 @@ PARTITIONS = 2
 FRAUD, LEGITIMATE, DISPUTED, REVERSED = LabelState
 
 
-def a_study(learner: Learner | None = None, settings: LearnerSettings = SETTINGS) -> Study:
-    return Study(settings, learner or Learner(), LearnerMetrics())
+TIGHT = LabelTrust(burst=8, most_frauds_per_acceptor=3, chargeback_share=0.3, customer_complaint_share=0.3)
+
+
+def a_study(
+    learner: Learner | None = None, settings: LearnerSettings = SETTINGS, trust: LabelTrust | None = None
+) -> Study:
+    return Study(settings, learner or Learner(), LearnerMetrics(), trust=trust)
 
 
 def decision_bytes(number: int, day: float, **changes: object) -> bytes:
@@ -46,8 +58,8 @@ def decision_bytes(number: int, day: float, **changes: object) -> bytes:
     return write_decision(replace(decision, **changes))
 
 
-def label_bytes(number: int, state: LabelState) -> bytes:
-    return write_label(replace(a_label(), transaction_id=f"t-{number}", state=state))
+def label_bytes(number: int, state: LabelState, source: LabelSource = LabelSource.CHARGEBACK) -> bytes:
+    return write_label(replace(a_label(), transaction_id=f"t-{number}", state=state, source=source))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +95,14 @@ class Run:
         self.logs, self.rounds, self.published = logs, rounds, published
         self.next_round = 0 if published is None else published.after_round + 1
         if published is None:
-            self.study = a_study()
+            self.study = a_study(trust=TIGHT)
             self.state = {"next": {}, "oldest": {}}
             self.study.positions.offsets = {place: 0 for place, _, _ in self.places()}
             self.study.positions.mark(0)
         else:
             model = OnlineModel.from_snapshot(published.snapshot)
             learner = Learner(model, merchants=dict(published.merchants), card_fraud_at=dict(published.cards))
-            self.study = a_study(learner)
+            self.study = a_study(learner, trust=TIGHT)
             self.state = published.snapshot.label_offsets
             self.rebuild()
 
@@ -162,8 +174,9 @@ def histories(draw: st.DrawFn) -> tuple[Logs, list[Round]]:
         decisions[number % PARTITIONS].append(decision_bytes(number, day * 0.2 if number in late else day))
     labels: list[list[bytes]] = [[], []]
     known = st.sampled_from([FRAUD, LEGITIMATE, DISPUTED, REVERSED])
-    for number, state in draw(st.lists(st.tuples(st.integers(0, count + 2), known), max_size=40)):
-        labels[number % PARTITIONS].append(label_bytes(number, state))
+    sources = st.sampled_from([LabelSource.CHARGEBACK, LabelSource.CUSTOMER_COMPLAINT, LabelSource.MANUAL_REVIEW])
+    for number, state, source in draw(st.lists(st.tuples(st.integers(0, count + 2), known, sources), max_size=40)):
+        labels[number % PARTITIONS].append(label_bytes(number, state, source))
     logs = Logs(decisions=tuple(map(tuple, decisions)), labels=tuple(map(tuple, labels)))
     return logs, draw(rounds_over(logs))
 
@@ -202,6 +215,14 @@ def test_a_killed_learner_learns_what_an_unharmed_one_does(history: tuple[Logs, 
     assert last.learnt() == unharmed.learnt()
 
 
+def killed_after_each(logs: Logs, rounds: Sequence[Round]) -> Run:
+    """A learner that lived for one round at a time."""
+    published = None
+    for _ in rounds:
+        published = Run(logs, rounds, published).go(1)
+    return Run(logs, rounds, published)
+
+
 def test_a_label_long_before_its_decision_is_learnt_once_over_two_restarts() -> None:
     logs = Logs(
         decisions=((decision_bytes(0, 0.0), decision_bytes(2, 1.0), decision_bytes(4, 9.0)), ()),
@@ -212,11 +233,39 @@ def test_a_label_long_before_its_decision_is_learnt_once_over_two_restarts() -> 
     ]
     unharmed = Run(logs, rounds)
     unharmed.go(len(rounds))
-    published = None
-    for _ in rounds:
-        published = Run(logs, rounds, published).go(1)
-    assert Run(logs, rounds, published).learnt() == unharmed.learnt()
+    assert killed_after_each(logs, rounds).learnt() == unharmed.learnt()
     assert unharmed.study.learner.model.frauds == 1
+
+
+def test_what_was_not_heard_is_not_heard_by_a_second_reading_either() -> None:
+    numbers = range(0, 24, 2)
+    logs = Logs(
+        decisions=(tuple(decision_bytes(number, number / 100) for number in [*numbers, 900]), ()),
+        labels=(tuple(label_bytes(number, FRAUD) for number in numbers), ()),
+    )
+    rounds = [
+        Round(decisions=(12, 0), labels=(6, 0), matures=False, publishes=True),  # three are heard, and three are not
+        Round(decisions=(12, 0), labels=(9, 0), matures=False, publishes=True),
+        Round(decisions=(13, 0), labels=(12, 0), matures=True, publishes=True),
+    ]
+    unharmed = Run(logs, rounds)
+    unharmed.go(len(rounds))
+    assert killed_after_each(logs, rounds).learnt() == unharmed.learnt()
+    assert (unharmed.study.learner.model.frauds, unharmed.study.learner.model.labels) == (6, 6)
+
+
+def test_a_snapshot_says_when_the_newest_label_came_also_after_a_restart() -> None:
+    study = a_study()
+    assert SnapshotRecord(created_at=START, snapshot=to_plain(study.snapshot())).labelled_at is None
+
+    study.take_label(consumed(label_bytes(1, FRAUD), topic="labels", offset=0, at=2_000.0))
+    study.take_label(consumed(label_bytes(2, FRAUD), topic="labels", offset=1, at=1_000.0))
+    snapshot = study.snapshot()
+    assert SnapshotRecord(created_at=START, snapshot=to_plain(snapshot)).labelled_at == 2_000.0
+
+    restarted = a_study()
+    restarted.expect(snapshot.label_offsets)
+    assert SnapshotRecord(created_at=START, snapshot=to_plain(restarted.snapshot())).labelled_at == 2_000.0
 
 
 def test_bad_records_become_dead_letters_of_their_partition() -> None:
@@ -224,6 +273,23 @@ def test_bad_records_become_dead_letters_of_their_partition() -> None:
     assert study.take_decision(consumed(b"{", topic="decisions.block", partition=3)) is None
     assert study.take_label(consumed(None, topic="labels", partition=4)) is None
     assert [partition for partition, _ in study.dead_letters] == [3, 4]
+
+
+def reasons(study: Study) -> list[bytes]:
+    return [dict(letter.headers)["holdfast-error-reason"] for _, letter in study.dead_letters]
+
+
+def test_labels_that_are_not_heard_or_contradicted_are_dead_letters_and_teach_nothing() -> None:
+    study = a_study(trust=LabelTrust(burst=2))
+    study.take_decision(consumed(decision_bytes(0, 0.0)))
+    assert study.take_label(consumed(label_bytes(0, FRAUD), topic="labels", offset=0)) is not None
+    complaint = label_bytes(0, LEGITIMATE, LabelSource.CUSTOMER_COMPLAINT)
+    assert study.take_label(consumed(complaint, topic="labels", offset=1)) is None
+    assert reasons(study) == [b"LABEL_CONTRADICTED"]
+    assert study.take_label(consumed(label_bytes(0, REVERSED), topic="labels", offset=2)) is not None
+    assert study.take_label(consumed(label_bytes(0, FRAUD), topic="labels", offset=3)) is None
+    assert reasons(study) == [b"LABEL_CONTRADICTED", b"LABEL_SOURCE_SILENCED"]
+    assert [each.speaker for each in study.labels.silenced] == [(LabelSource.CHARGEBACK, None)]
 
 
 def test_reading_again_sends_no_dead_letter_again() -> None:
@@ -266,3 +332,160 @@ def test_silence_is_legitimate_by_the_clock_of_decisions() -> None:
     study.take_decision(consumed(decision_bytes(2, 2.0)))
     study.mature(study.newest_event())
     assert (study.learner.model.labels, study.learner.model.frauds, study.waiting) == (1, 0, 1)
+
+
+# The exam of each candidate
+
+
+def a_taught_study(labels: int, **options: object) -> Study:
+    study = Study(replace(SETTINGS, most_examples=1_000), Learner(), LearnerMetrics(), **options)
+    teach(study, range(labels))
+    return study
+
+
+def teach(study: Study, numbers: range) -> None:
+    """Features that say what a payment is, and labels that say so, too."""
+    rows, frauds = labelled_rows(1_000)
+    for number in numbers:
+        study.take_decision(consumed(decision_bytes(number, 0.0, features=tuple(rows[number]))))
+        said = (FRAUD, LabelSource.CHARGEBACK) if frauds[number] else (LEGITIMATE, LabelSource.MANUAL_REVIEW)
+        lesson = study.take_label(consumed(label_bytes(number, *said)))
+        assert lesson is not None
+        study.learn(lesson)
+
+
+def run_away(study: Study) -> None:
+    study.learner.model.scored_intercept += 8.0
+
+
+def test_a_candidate_that_learnt_on_is_fit() -> None:
+    study = a_taught_study(400)
+    study.guard.crown(study.snapshot())
+    teach(study, range(400, 500))
+    assert study.examine(study.snapshot())
+    assert study.guard.verdict.measured["champion_log_loss"] > 0
+
+
+def test_one_that_ran_away_is_refused_and_after_three_the_learner_goes_on_from_the_champion() -> None:
+    study = a_taught_study(400)
+    champion = study.snapshot()
+    study.guard.crown(champion)
+    teach(study, range(400, 450))
+    run_away(study)
+    for _ in range(3):
+        assert study.learner.model.labels == 450
+        assert not study.examine(study.snapshot())
+        assert study.guard.verdict.refusal is Refusal.WORSE
+    assert study.learner.model.labels == 400
+    assert content_hash(study.learner.model.snapshot(label_offsets=champion.label_offsets)) == content_hash(champion)
+    teach(study, range(450, 500))
+    assert study.examine(study.snapshot())
+    assert study.guard.verdict.refusal is None
+
+
+def test_refusals_that_are_not_in_a_row_give_nothing_up() -> None:
+    study = a_taught_study(400)
+    sound = study.snapshot()
+    study.guard.crown(sound)
+    run_away(study)
+    spoilt = study.snapshot()
+    for candidate in (spoilt, spoilt, sound, spoilt, spoilt):
+        study.examine(candidate)
+    assert study.learner.model.snapshot().scored_intercept == spoilt.scored_intercept
+
+
+# The trial of those that decide
+
+
+def spoilt(model: Snapshot) -> Snapshot:
+    """The same, but all is fraud to it."""
+    return replace(model, model_version="spoilt", scored_intercept=model.scored_intercept + 8.0)
+
+
+def on_trial() -> tuple[Study, Snapshot]:
+    """A study whose champions are tried against what it has learnt so far."""
+    study = a_taught_study(400)
+    good = study.snapshot()
+    study.guard.against(good)
+    return study, good
+
+
+def test_champions_that_decide_worse_than_a_model_that_was_kept_are_found_out() -> None:
+    study, good = on_trial()
+    study.guard.crown(good)
+    teach(study, range(400, 500))
+    assert study.guard.proven_worse() is None
+    study.guard.crown(spoilt(good))
+    teach(study, range(500, 600))
+    assert study.guard.proven_worse() == good
+    study.go_back(good)
+    assert study.guard.proven_worse() is None
+    assert study.learner.model.labels == 400
+
+
+def test_outcomes_count_for_the_champion_of_their_time() -> None:
+    study, good = on_trial()
+    study.guard.crown(good)
+    teach(study, range(400, 500))
+    study.guard.crown(spoilt(good))
+    assert study.guard.proven_worse() is None
+
+
+def test_a_trial_that_was_begun_goes_on_after_a_restart() -> None:
+    study, good = on_trial()
+    study.guard.crown(spoilt(good))
+    teach(study, range(400, 500))
+    assert study.guard.proven_worse() == good
+    restarted = Guard(spoilt(good), LearnerMetrics())
+    restarted.against(good)
+    restarted.expect(study.snapshot().label_offsets)
+    assert restarted.state() == study.guard.state()
+    of_another = Guard(spoilt(good), LearnerMetrics())
+    of_another.against(spoilt(good))
+    of_another.expect(study.snapshot().label_offsets)
+    assert of_another.state()["trial"]["payments"] == 0
+
+
+def test_what_was_taught_counts_also_when_it_was_given_up() -> None:
+    study = a_taught_study(400, taught=1_000)
+    assert taught(study.snapshot()) == 1_400
+    study.learner.model = OnlineModel()
+    assert taught(study.snapshot()) == 1_400
+
+
+def test_a_learner_goes_on_from_what_was_taught_most_and_knows_the_champion() -> None:
+    """A model given up is still on the topic, with more labels than the one that went on from the champion."""
+    study = a_taught_study(400)
+    champion = study.snapshot()
+    teach(study, range(400, 450))
+    given_up = study.snapshot()
+    study.learner.model = OnlineModel.from_snapshot(champion)
+    teach(study, range(450, 460))
+    went_on = study.snapshot()
+    memory = Memory()
+    for key, snapshot in ((CHAMPION, champion), (CANDIDATE, given_up), (CANDIDATE, went_on)):
+        record = SnapshotRecord(created_at=START, snapshot=to_plain(snapshot))
+        memory.take_model(key, write_snapshot(record))
+    assert memory.champion == champion
+    assert memory.snapshot == went_on
+    assert given_up.labels > went_on.labels
+
+
+@pytest.mark.parametrize(("after", "settled"), [(401, False), (400, True)])
+def test_drift_is_looked_for_once_the_champion_has_learnt_enough(after: int, settled: bool) -> None:
+    study = Study(replace(SETTINGS, most_examples=1_000, drift_after_labels=after), Learner(), LearnerMetrics())
+    teach(study, range(400))
+    study.guard.crown(study.snapshot())
+    study.take_decision(consumed(decision_bytes(401, 1.0, risk_score=0.5)))
+    assert study.drift.to_plain() == DriftWatch().to_plain()  # not before it is as old as labels take
+    study.take_decision(consumed(decision_bytes(402, 9.0)))
+    study.mature(study.newest_event())
+    assert (study.drift.to_plain()["detectors"] != DriftWatch().to_plain()["detectors"]) is settled
+    assert (study.drift.to_plain()["stability"] != DriftWatch().to_plain()["stability"]) is settled
+
+
+@pytest.mark.parametrize("state", [{}, {"drift": None}, {"drift": {"detectors": {}}}], ids=repr)
+def test_a_learner_goes_on_from_a_state_that_says_nothing_of_drift_that_it_knows(state: dict[str, object]) -> None:
+    study = a_study()
+    study.expect({"early": {}, "frontier": 0.0} | state)
+    assert study.drift.to_plain() == DriftWatch().to_plain()

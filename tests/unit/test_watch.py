@@ -1,5 +1,6 @@
 """The watch: what lanes did becomes incidents, and only proof of health ends them."""
 
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
@@ -9,13 +10,13 @@ from support.stopped_clock import StoppedClock
 from models.alert import Alert, AlertStatus
 from models.dead_letter import DeadLetterReason
 from rules.breaker import BreakerState
-from rules.decision import FallbackReason
+from rules.decision import DecisionSource, FallbackReason, Outcome
 from rules.incidents import IncidentPolicy, Incidents
-from rules.mode import Mode
+from rules.mode import Mode, ModeChange, ModeReason, Vitals
 from rules.moment import Moment
 from streams.deciding.batch import Decided, FallbackTally
 from streams.deciding.watch import LaneWatch
-from streams.metrics import WorkerMetrics
+from streams.metrics.worker import WorkerMetrics
 
 OPEN, RESOLVED = AlertStatus.OPEN, AlertStatus.RESOLVED
 
@@ -34,6 +35,12 @@ class Announcer:
 
     def healthy(self, component: str) -> None:
         self.incidents.healthy(component, self.now())
+
+    def look(self, component: str, reason: str, *, fails: bool) -> None:
+        if fails:
+            self.failed(component, reason, count=0)
+        else:
+            self.healthy(component)
 
     def now(self) -> Moment:
         return Moment(datetime.fromtimestamp(self.clock.now, UTC), self.clock.now)
@@ -64,11 +71,16 @@ class Gate:
 class Well:
     """Health, as far as the watch knows it."""
 
-    mode = Mode.NORMAL
+    def __init__(self) -> None:
+        self.mode = Mode.NORMAL
+        self.doubts: frozenset[ModeReason] = frozenset()
+        self.change: ModeChange | None = None
 
     def decided(self, batch: Decided) -> None: ...
 
-    def look(self) -> None: ...
+    def look(self) -> ModeChange | None:
+        change, self.change = self.change, None
+        return change
 
 
 class Watched:
@@ -76,7 +88,11 @@ class Watched:
 
     def __init__(self) -> None:
         self.announcer, self.link, self.gate, self.desk = Announcer(), Link(), Gate(), Desk()
-        self.watch = LaneWatch(WorkerMetrics(), self.announcer, self.gate, self.link, Well())
+        self.health = Well()
+        self.changes: list[ModeChange] = []
+        self.watch = LaneWatch(
+            WorkerMetrics(), self.announcer, self.gate, self.link, self.health, on_mode=self.changes.append
+        )
         self.number = 0
 
     async def batch(self, failure: FallbackReason | None = None) -> None:
@@ -121,6 +137,55 @@ async def test_trials_in_shadow_prove_the_scorer_well_once_the_breaker_closed(wa
     watched.watch.tick()
     watched.announcer.pass_(1.0)
     assert watched.announcer.told[-1] == ("scorer", "RESPONSE_TIMEOUT", RESOLVED)
+
+
+def test_a_change_of_mode_is_told_once(watched: Watched) -> None:
+    change = ModeChange(
+        before=Mode.NORMAL,
+        after=Mode.STAND_IN,
+        reason=ModeReason.CIRCUIT_OPEN,
+        evidence=Vitals(),
+        at=5.0,
+        lasted_seconds=2.0,
+    )
+    watched.health.change = change
+    watched.watch.tick()
+    watched.watch.tick()
+    assert watched.changes == [change]
+
+
+def test_labels_that_stay_away_are_an_incident_until_one_comes(watched: Watched) -> None:
+    watched.health.doubts = frozenset({ModeReason.LABELS_STALE})
+    for _ in range(5):
+        watched.watch.tick()
+        watched.announcer.pass_(1.0)
+    watched.health.doubts = frozenset()
+    watched.watch.tick()
+    watched.announcer.pass_(5.0)
+    assert watched.announcer.told == [("labels", "LABELS_STALE", OPEN), ("labels", "LABELS_STALE", RESOLVED)]
+
+
+def test_a_transaction_left_open_is_an_incident_until_none_is(watched: Watched) -> None:
+    watched.watch.left_open(2)
+    watched.announcer.pass_(5.0)
+    watched.watch.left_open(0)
+    watched.announcer.pass_(5.0)
+    assert [status for _, reason, status in watched.announcer.told if reason == "TRANSACTION_LEFT_OPEN"] == [
+        OPEN,
+        RESOLVED,
+    ]
+
+
+def test_too_many_blocks_are_one_incident_for_as_long_as_the_limit_is_reached(watched: Watched) -> None:
+    paid = Counter({(Outcome.APPROVE, DecisionSource.MODEL): 1})
+    for limited, reached in ((3, True), (0, True), (1, True), (0, True), (0, True), (0, False)):
+        watched.watch.decided(a_lane(), Decided(tallies=paid, blocks_limited=limited, block_limit_reached=reached))
+        watched.announcer.pass_(3.1)
+    assert [told for told in watched.announcer.told if told[0] == "blocks"] == [
+        ("blocks", "BLOCK_RATE_HIGH", OPEN),
+        ("blocks", "BLOCK_RATE_HIGH", RESOLVED),
+    ]
+    assert watched.announcer.alerts[-1].count == 4
 
 
 async def test_a_refused_snapshot_stays_an_incident_until_another_is_taken(watched: Watched) -> None:

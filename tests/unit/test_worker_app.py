@@ -6,7 +6,7 @@ from aiokafka.conn import AIOKafkaConnection
 
 from streams.broker import broken_connections
 from streams.settings import BrokerSettings, Settings
-from streams.worker import build_app
+from streams.worker import Worker, build_app
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +38,23 @@ def test_it_has_no_tables_and_no_transactions_of_its_own(app: faust.App) -> None
 def test_no_password_is_in_its_address() -> None:
     broker = BrokerSettings(security_protocol="SASL_PLAINTEXT", sasl_username="u", sasl_password="hush")
     assert "hush" not in str(build_app(Settings(broker=broker), "worker-1").conf.broker)
+
+
+async def test_nobody_looks_for_failures_any_more_once_the_scorer_is_stopped() -> None:
+    """Or a clean end would be told as a scorer that was lost."""
+    stopped: list[str] = []
+
+    class Part:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        async def stop(self) -> None:
+            stopped.append(self.name)
+
+    worker = object.__new__(Worker)
+    for name in ("lanes", "heart", "announcer", "broadcast", "scoring", "link", "outbox"):
+        setattr(worker, f"_{name}", Part(name))
+    await Worker.on_stop(worker)
+    assert stopped.index("announcer") < stopped.index("scoring") < stopped.index("link")
+    assert stopped[0] == "lanes"
+    assert stopped[-1] == "outbox"

@@ -1,29 +1,32 @@
-"""Every drill there is."""
+"""Every drill that takes no longer than it takes people to look at it, and by name those that do."""
 
 import asyncio
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from models.simulator.policy import TrafficPolicy
-from models.simulator.traffic import traffic
-from models.transaction import Transaction
 from streams.broker.topics import Topic
-from streams.operating.drills.drill import SOFT_SECONDS, Act, Drill
+from streams.operating.drills.drill import SOFT_SECONDS, Act, Check, Drill, Moments, Where
+from streams.operating.drills.feed import Feed
+from streams.operating.drills.lasting import LASTING
 from streams.operating.rules_commands import shipped_rules
 from streams.operating.rules_pushing import ACTIVE
+from streams.wire.control import Force
 from streams.wire.scorer_fault import FaultKind
 
 if TYPE_CHECKING:
+    from streams.operating.drills.evidence import Evidence
+    from streams.operating.drills.scratch_stage import ScratchStage
     from streams.operating.drills.stage import Stage
 
 SLOW_MS = 200.0
 STALE = timedelta(days=31)  # beyond scorer.stale_after_hours
-BURST = 32_000  # payments: beyond deadline.lag_enter in each of four partitions
+BURST = 8_000  # payments: beyond deadline.lag_enter in each of four partitions
 BAD_RECORDS, BAD_SECONDS, BAD_STEPS = 3_000, 5.0, 50
+REPLACED_SECONDS = 5.0
 DEADLINE_MS = 300.0  # as deadline.deadline_ms is
 OUTAGE_SECONDS = 8.0
+FROZEN, SILENT_SECONDS = "worker-2", 14.0  # beyond watch.silent_after_seconds
 
 # What an outage of the broker, or a backlog, may bring beside what is expected: workers that start anew, late answers.
 _BY_THE_WAY = frozenset(
@@ -44,35 +47,38 @@ def _fails(kind: FaultKind, *, delay_ms: float = 0.0, lasting: bool = True) -> A
 _is_well = _fails(FaultKind.NONE)
 
 
-async def _grows_stale(stage: "Stage") -> None:
+def _is_replaced(evidence: "Evidence", moments: Moments) -> Iterator[Check]:
+    """From when on every payment that came was the model's again."""
+    without = (each for each in evidence.arrived_between(moments.began, moments.over) if each.fallback_reason)
+    last = max((each.arrived for each in without), default=moments.began) - moments.began
+    yield Check(
+        expected=f"the model decides again within {REPLACED_SECONDS:g} s",
+        holds=last <= REPLACED_SECONDS,
+        found=f"{last:.2f} s",
+    )
+
+
+async def _grows_stale(stage: "ScratchStage") -> None:
     await stage.publish(stage.champion, age=STALE)
 
 
-async def _returns(stage: "Stage") -> None:
+async def _returns(stage: "ScratchStage") -> None:
     await stage.publish(stage.champion)
 
 
-async def _goes_wrong(stage: "Stage") -> None:
+async def _goes_wrong(stage: "ScratchStage") -> None:
     await stage.publish(await asyncio.to_thread(stage.wrong_model))
 
 
-async def _bursts(stage: "Stage") -> None:
-    await stage.pay_at_once(await asyncio.to_thread(_payments, BURST))
+async def _bursts(stage: "ScratchStage") -> None:
+    await stage.pay_at_once(await asyncio.to_thread(Feed().next, BURST))
 
 
-def _payments(count: int) -> list[Transaction]:
-    now, run = datetime.now(UTC), f"burst{datetime.now(UTC):%H%M%S}"
-    return [
-        replace(each.transaction, transaction_id=f"{run}.{number}", event_time=now)
-        for number, each in enumerate(islice(traffic(TrafficPolicy(seed=7)), count))
-    ]
-
-
-async def _loses_the_broker(stage: "Stage") -> None:
+async def _loses_the_broker(stage: "ScratchStage") -> None:
     await asyncio.to_thread(stage.kafka.kill)
 
 
-async def _has_the_broker_back(stage: "Stage") -> None:
+async def _has_the_broker_back(stage: "ScratchStage") -> None:
     await asyncio.to_thread(stage.kafka.start)
 
 
@@ -92,14 +98,31 @@ async def _pushes_the_shipped_set(stage: "Stage") -> None:
     await stage.send(Topic.RULES, ACTIVE, shipped_rules().encode())
 
 
-async def _loses_the_learner(stage: "Stage") -> None:
+async def _loses_the_learner(stage: "ScratchStage") -> None:
     stage.kill("learner")
+
+
+async def _freezes_a_worker(stage: "ScratchStage") -> None:
+    stage.freeze(FROZEN)
+
+
+async def _thaws_it(stage: "ScratchStage") -> None:
+    stage.thaw(FROZEN)
+
+
+async def _forces_rules(stage: "Stage") -> None:
+    await stage.force(Force.RULES)
+
+
+async def _releases(stage: "Stage") -> None:
+    await stage.force(None)
 
 
 _ALL = (
     Drill(
         name="slow-model",
         summary="Every answer of the model takes 200 ms longer.",
+        where=Where.SANDBOX,
         begins=_fails(FaultKind.SLEEP, delay_ms=SLOW_MS),
         ends=_is_well,
         lasts_seconds=8.0,
@@ -108,18 +131,23 @@ _ALL = (
     Drill(
         name="hung-model",
         summary="Every scorer computes without an end, until it is killed.",
+        where=Where.SANDBOX,
         begins=_fails(FaultKind.SPIN, lasting=False),
         reasons=frozenset({"RESPONSE_TIMEOUT"}),
+        expects=_is_replaced,
     ),
     Drill(
         name="dead-model",
         summary="Every scorer process ends.",
+        where=Where.SANDBOX,
         begins=_fails(FaultKind.EXIT, lasting=False),
         reasons=frozenset({"CONNECTION_ERROR"}),
+        expects=_is_replaced,
     ),
     Drill(
         name="nan-model",
         summary="The model's answers are no numbers.",
+        where=Where.SANDBOX,
         begins=_fails(FaultKind.NAN),
         ends=_is_well,
         lasts_seconds=8.0,
@@ -151,7 +179,7 @@ _ALL = (
         begins=_loses_the_broker,
         ends=_has_the_broker_back,
         lasts_seconds=OUTAGE_SECONDS,
-        reasons=frozenset({"CONSUMER_LAG", "TRANSACTION_TOO_OLD"}),
+        reasons=frozenset({"CONSUMER_LAG", "TRANSACTION_TOO_OLD", "KAFKA_SILENT"}),
         also=_BY_THE_WAY,
         detected_within_seconds=OUTAGE_SECONDS + SOFT_SECONDS,  # nobody can be told while it is away
         age_p99_ms=None,
@@ -159,9 +187,11 @@ _ALL = (
     Drill(
         name="malformed-flood",
         summary=f"{BAD_RECORDS:,} records come in {BAD_SECONDS:g} seconds that are no payments.",
+        where=Where.ANYWHERE,
         begins=_floods,
         lasts_seconds=0.0,
         reasons=frozenset({"DEAD_LETTER"}),
+        age_p99_ms=DEADLINE_MS,
         model_stays=True,
     ),
     Drill(
@@ -191,5 +221,26 @@ _ALL = (
         age_p99_ms=DEADLINE_MS,
         model_stays=True,
     ),
+    Drill(
+        name="silence",
+        summary=f"A worker stands still for {SILENT_SECONDS:g} seconds, and says nothing.",
+        begins=_freezes_a_worker,
+        ends=_thaws_it,
+        lasts_seconds=SILENT_SECONDS,
+        reasons=frozenset({"PROCESS_SILENT"}),
+        also=_BY_THE_WAY,
+        detected_within_seconds=SOFT_SECONDS,
+        age_p99_ms=None,
+    ),
+    Drill(
+        name="forced-rules",
+        summary="An operator has rules decide everything.",
+        where=Where.ANYWHERE,
+        begins=_forces_rules,
+        ends=_releases,
+        lasts_seconds=6.0,
+        reasons=frozenset({"FORCED"}),
+        also=_WHILE_PROCESSES_START,  # after his word the model is tried in shadow, and that may take a while
+    ),
 )
-DRILLS = {drill.name: drill for drill in _ALL}
+DRILLS = {drill.name: drill for drill in (*_ALL, *LASTING)}

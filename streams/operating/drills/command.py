@@ -1,25 +1,33 @@
-"""`holdfast drill`: plays failures on a scratch installation and says whether all came as it must."""
+"""`holdfast drill`: plays failures, on a scratch installation or a live one, and says whether all came as it must."""
 
 import asyncio
+import getpass
 import json
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from streams.interruption import INTERRUPTED, cancelled_by_signals
+from streams.operating.context import settings_of
 from streams.operating.drills.catalogue import DRILLS
+from streams.operating.drills.drill import Where
 from streams.operating.scratch import scratch_home
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from streams.auditing.audit import Audit
     from streams.operating.drills.drill import Drill
     from streams.operating.drills.judging import Judgement, Played
     from streams.operating.drills.report import Report
+    from streams.settings import Settings
 
 FAILED = 1
 ALL = "all"
+
+Play = Callable[[Callable[["Played"], None]], Coroutine[Any, Any, "Audit"]]
 
 
 def _named(name: str) -> str:
@@ -29,32 +37,51 @@ def _named(name: str) -> str:
 
 
 def drill(
+    ctx: typer.Context,
     names: Annotated[
-        list[str], typer.Argument(parser=_named, metavar="NAME...", help=f"{ALL}, or of: {', '.join(DRILLS)}.")
+        list[str],
+        typer.Argument(parser=_named, metavar="NAME...", help=f"{ALL} that take seconds, or of: {', '.join(DRILLS)}."),
     ],
     *,
-    rate: Annotated[float, typer.Option(min=20, max=2000, help="Transactions a second.")] = 300.0,
+    rate: Annotated[float, typer.Option(min=20, max=2000, help="Transactions a second, simulated.")] = 300.0,
     times: Annotated[int, typer.Option(min=1, max=100, help="Play each so often.")] = 1,
     report: Annotated[Path | None, typer.Option(help="Write report.md and report.html there.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a drill.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep Kafka's data and the logs, and say where.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="On the installation of the settings, with the payments that it has.")
+    ] = False,
+    why: Annotated[str, typer.Option("--why", help="With --live: the reason, for whoever reads it later.")] = "",
+    who: Annotated[
+        str, typer.Option("--who", envvar="HOLDFAST_OPERATOR", help="With --live: your name. [default: the user's]")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="With --live: do not ask.")] = False,
 ) -> None:
     """Bring failures about, and see that payments are decided, that people hear of it, and how it ends.
 
-    Starts Kafka, two workers, learner, reconciler and simulated traffic, all in a scratch directory. For each drill the
-    four moments of its incident, seconds from the beginning of the failure: detected, contained (no payment that came
-    later missed its deadline), restored, settled (all that was decided without the model was scored again). Exit 0 if
-    everything came as it must, else 1.
+    Starts Kafka, two workers, learner, reconciler, watcher and simulated traffic, all in a scratch directory. For each
+    drill the four moments of its incident, seconds from the beginning of the failure: detected, contained (no payment
+    that came later missed its deadline), restored, settled (all that was decided without the model was scored again).
+    Exit 0 if everything came as it must, else 1.
+
+    With --live it plays on the installation of the settings instead: only drills that topics alone bring about and take
+    back, those with a scorer's fault in a sandbox only; only where every worker is in mode normal and no incident is
+    open; each taken back at once if one in ten payments is late, and after a minute by itself, whatever becomes of this
+    command.
     """
     from rich.console import Console
 
-    chosen = [DRILLS[name] for name in (DRILLS if ALL in names else names)] * times
     console = Console(highlight=False, stderr=as_json)
-    with scratch_home("drill", console, keep=keep) as home:
-        try:
-            played = asyncio.run(_played(chosen, home, rate, console, as_json=as_json))
-        except asyncio.CancelledError:
-            raise typer.Exit(INTERRUPTED) from None
+    short = [name for name, each in DRILLS.items() if not each.takes_minutes]
+    chosen = [DRILLS[name] for name in (short if ALL in names else names)] * times
+    if live:
+        settings = settings_of(ctx)
+        chosen = _playable_live(chosen, settings, all_of_them=ALL in names)
+        _ask(chosen, settings, why, yes=yes)
+        played = _run(_live(chosen, settings, who or getpass.getuser(), why, console), None, console, as_json=as_json)
+    else:
+        with scratch_home("drill", console, keep=keep) as home:
+            played = _run(_scratch(chosen, home, rate, console), rate, console, as_json=as_json)
     if report is not None:
         from streams.operating.drills.report import markdown, page
 
@@ -66,12 +93,49 @@ def drill(
         raise typer.Exit(FAILED)
 
 
-async def _played(drills: "list[Drill]", home: Path, rate: float, console: "Console", *, as_json: bool) -> "Report":
+def _playable_live(drills: "list[Drill]", settings: "Settings", *, all_of_them: bool) -> "list[Drill]":
+    allowed = {Where.ANYWHERE, Where.SANDBOX} if settings.sandbox else {Where.ANYWHERE}
+    refused = [each.name for each in drills if each.where not in allowed]
+    if refused and not all_of_them:
+        why = "on a scratch installation only" if settings.sandbox else "not where real payments are decided"
+        raise typer.BadParameter(f"{', '.join(refused)}: {why}", param_hint="--live")
+    return [each for each in drills if each.where in allowed]
+
+
+def _ask(drills: "list[Drill]", settings: "Settings", why: str, *, yes: bool) -> None:
+    if not why:
+        raise typer.BadParameter("say why, for whoever reads of it", param_hint="--why")
+    for each in drills:
+        typer.echo(f"{each.name}: {each.summary}", err=True)
+    if not yes:
+        typer.confirm(f"On {settings.broker.bootstrap_servers}, now?", abort=True, err=True)
+
+
+def _scratch(drills: "list[Drill]", home: Path, rate: float, console: "Console") -> Play:
+    from streams.operating.drills.playing import play
+    from streams.operating.showing import told_on
+
+    return lambda judged: play(drills, home, rate=rate, told=told_on(console), judged=judged)
+
+
+def _live(drills: "list[Drill]", settings: "Settings", who: str, why: str, console: "Console") -> Play:
+    from streams.operating.drills.playing import play_live
+    from streams.operating.showing import told_on
+
+    return lambda judged: play_live(drills, settings, who=who, why=why, told=told_on(console), judged=judged)
+
+
+def _run(play: Play, rate: float | None, console: "Console", *, as_json: bool) -> "Report":
+    try:
+        return asyncio.run(_played(play, rate, console, as_json=as_json))
+    except asyncio.CancelledError:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+async def _played(play: Play, rate: float | None, console: "Console", *, as_json: bool) -> "Report":
     import platform
 
-    from streams.operating.drills.playing import play
     from streams.operating.drills.report import Report
-    from streams.operating.showing import told_on
 
     played: list[Played] = []
 
@@ -82,7 +146,7 @@ async def _played(drills: "list[Drill]", home: Path, rate: float, console: "Cons
         _show(each.judgement, console)
 
     with cancelled_by_signals():
-        audit = await play(drills, home, rate=rate, told=told_on(console), judged=judged)
+        audit = await play(judged)
     machine = f"{platform.machine()}, Python {platform.python_version()}"
     return Report(played=played, audit=audit, rate=rate, machine=machine)
 

@@ -1,19 +1,21 @@
-"""What a drill sees, all of it from topics: every decision with its times, every alert."""
+"""What a drill sees, all of it from topics: every decision with its times, every alert, every change of mode."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import msgspec
 
 from models.alert import AlertStatus
 from rules.decision import FallbackReason
+from rules.mode import Mode
 from streams.broker.topics import DECISIONS, Topic
 from streams.operating.observer import Take
 from streams.wire.alert import AlertEvent, read_alert
 from streams.wire.codec import MalformedRecord
+from streams.wire.mode_event import ModeEvent, read_mode_event
 
 
 class Decided(NamedTuple):
@@ -48,10 +50,15 @@ class Evidence:
 
     decisions: list[Decided] = field(default_factory=list)
     alerts: list[AlertEvent] = field(default_factory=list)
+    modes: list[ModeEvent] = field(default_factory=list)
 
     def takes(self) -> dict[Topic, Take]:
         """What to observe."""
-        return {**dict.fromkeys(DECISIONS.values(), self._decision), Topic.ALERTS: self._alert}
+        return {
+            **dict.fromkeys(DECISIONS.values(), self._decision),
+            Topic.ALERTS: self._alert,
+            Topic.MODES: self._mode,
+        }
 
     def arrived_between(self, begin: float, end: float) -> Iterator[Decided]:
         """Decisions on payments that the broker took in then."""
@@ -59,17 +66,20 @@ class Evidence:
 
     def lately_by_model(self, now: float, seconds: float) -> float:
         """The share of the latest decisions for which the model answered; 0 of none."""
-        sources = Counter[bool]()
-        for each in reversed(self.decisions):
-            if each.at < now - seconds:
-                break
-            sources[each.fallback_reason is None] += 1
-        return sources[True] / sources.total() if sources else 0.0
+        return self._share(lambda each: each.fallback_reason is None, now - seconds)
+
+    def lately_missed(self, now: float, seconds: float) -> float:
+        """The share of the latest decisions that were late; 0 of none."""
+        return self._share(lambda each: each.missed, now - seconds)
 
     def open_incidents(self) -> set[str]:
         """Dedup keys of incidents that are not resolved."""
         latest = {each.subject: each.data.status for each in self.alerts if each.data.status is not AlertStatus.SETTLED}
         return {key for key, status in latest.items() if status is not AlertStatus.RESOLVED}
+
+    def latest_modes(self) -> dict[str, Mode]:
+        """Of each worker that has changed its mode."""
+        return {each.subject: each.data.after for each in self.modes}
 
     def unsettled(self) -> set[tuple[str, datetime]]:
         """Incidents that are resolved, went at the model's expense, and are not settled yet."""
@@ -83,6 +93,10 @@ class Evidence:
         return over - {
             (each.subject, each.data.started_at) for each in self.alerts if each.data.status is AlertStatus.SETTLED
         }
+
+    def _share(self, counts: Callable[[Decided], bool], since: float) -> float:
+        latest = [counts(each) for each in takewhile(lambda each: each.at >= since, reversed(self.decisions))]
+        return sum(latest) / len(latest) if latest else 0.0
 
     def _decision(self, record: Any, _at: float) -> None:
         try:
@@ -101,5 +115,11 @@ class Evidence:
     def _alert(self, record: Any, _at: float) -> None:
         try:
             self.alerts.append(read_alert(record.value))
+        except MalformedRecord:
+            return
+
+    def _mode(self, record: Any, _at: float) -> None:
+        try:
+            self.modes.append(read_mode_event(record.value))
         except MalformedRecord:
             return

@@ -5,23 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from models.alert import AlertStatus
-from streams.operating.drills.drill import Drill
+from streams.operating.drills.drill import Check, Drill, Moments
 from streams.operating.drills.evidence import Decided, Evidence
 from streams.operating.tally import percentile
 from streams.wire.alert import AlertEvent
 
 MODEL_STAYS = 0.95  # of the decisions
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moments:
-    """When a drill was at what; seconds since 1970."""
-
-    calm_from: float  # before the failure
-    began: float
-    ended: float  # the failure was taken back
-    over: float  # all was well and settled, or patience was at its end
-    patience_ended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +21,6 @@ class Timeline:
     contained: float | None  # from then on no payment that came missed its deadline
     restored: float | None  # all its incidents were over
     settled: float | None  # and all that was decided without the model was scored again
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One expectation."""
-
-    expected: str
-    holds: bool
-    found: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +63,10 @@ def judge(drill: Drill, evidence: Evidence, moments: Moments) -> Judgement:
         drill=drill,
         moments=moments,
         timeline=timeline,
-        checks=tuple(_checks(drill, moments, timeline, suffered, incidents, percentile(ages, 0.99))),
+        checks=(
+            *_checks(drill, moments, timeline, suffered, incidents, percentile(ages, 0.99)),
+            *drill.expects(evidence, moments),
+        ),
         decisions=len(during),
         without_model=sum(each.fallback_reason is not None for each in during),
         reasons=dict(Counter(str(each.fallback_reason) for each in during if each.fallback_reason is not None)),
@@ -125,6 +108,8 @@ def _checks(
         holds=not moments.patience_ended,
         found=f"after {moments.over - moments.began:.1f} s" + (", patience ended" if moments.patience_ended else ""),
     )
+    if moments.broken_off:
+        yield Check(expected="it need not be broken off", holds=False, found="too many payments were late")
     opened = [each for each in incidents if each.data.status is AlertStatus.OPEN]
     reasons = Counter(each.data.reason for each in opened)
     if drill.reasons:

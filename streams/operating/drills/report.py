@@ -23,7 +23,7 @@ class Report:
 
     played: Sequence[Played]
     audit: Audit
-    rate: float
+    rate: float | None  # None: the traffic was a live one
     machine: str
 
     @property
@@ -88,6 +88,8 @@ def moments(timeline: Timeline) -> tuple[str, ...]:
 
 
 def _circumstances(report: Report) -> str:
+    if report.rate is None:
+        return "On a live installation, with the payments that it had."
     return f"{report.rate:g} payments a second, two workers, on {report.machine}, everything on that one machine."
 
 

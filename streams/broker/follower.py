@@ -1,7 +1,7 @@
-"""What every worker must know: models, merchant risk, rules and the operator's word, read whole and then followed.
+"""Compacted topics read whole and then followed: what every worker must know, heartbeats, the operator's word.
 
-The topics are compacted, but not at once: of what is there already only the latest record of each key counts. A worker
-that started would else have scorers verify every model of the last hour.
+They are compacted, but not at once: of what is there already only the latest record of each key counts. A worker that
+started would else have scorers verify every model of the last hour.
 """
 
 import asyncio

@@ -7,8 +7,8 @@ import pytest
 from aiokafka import TopicPartition
 from support.outside import PATIENCE_SECONDS, Outside, outside_of
 
+from streams.broker.follower import Follower
 from streams.broker.topics import Topic
-from streams.deciding.broadcast import Follower
 
 pytestmark = pytest.mark.kafka
 

@@ -1,0 +1,142 @@
+"""What the model costs: features and a score for a payment, a lesson for the learner, a snapshot for both.
+
+    python -m bench.model
+
+On simulated payments, in this process alone. River does the same lessons for comparison: ratios hold on a busy machine,
+too. Exits 1 if a bound is broken.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from statistics import median
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+from river import linear_model, optim, preprocessing
+
+from bench.machine import cores_and_processor
+from models.linear import LinearScorer
+from models.online import FIRST_SQUARES, LEARNING_RATE, OnlineModel
+from models.simulator.policy import TrafficPolicy
+from models.simulator.traffic import traffic
+from models.snapshot import from_plain, to_plain, verify
+from streams.operating.warming import learnt_from_simulation, payment_of
+from streams.wire.snapshot_record import SnapshotRecord, read_snapshot, write_snapshot
+
+BATCH = 100
+LESSONS = 10_000  # timed
+RIVER_LESSONS = 2_000
+TIMES = 5
+MOST_FEATURES_US, MOST_SCORE_US, LEAST_LESSONS, MOST_SNAPSHOT_MB = 15.0, 10.0, 10_000, 1.0
+MOST_PUBLISH_MS, MOST_LOAD_MS = 50.0, 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """Medians of a few times."""
+
+    columns: int  # of the model: features and hinges
+    features_us: float  # of one payment
+    score_us: float  # of one payment, in batches of BATCH
+    lessons_per_second: int
+    river_lessons_per_second: int  # scaler and logistic regression alone, on columns that are made already
+    snapshot_mb: float
+    publish_ms: float  # from the model to the record's bytes
+    load_ms: float  # from the bytes to a scorer, verified
+    machine: str
+
+    @property
+    def within_bounds(self) -> bool:
+        """Whether it costs no more than it may."""
+        return (
+            self.features_us <= MOST_FEATURES_US
+            and self.score_us <= MOST_SCORE_US
+            and self.lessons_per_second >= LEAST_LESSONS
+            and self.snapshot_mb <= MOST_SNAPSHOT_MB
+            and self.publish_ms <= MOST_PUBLISH_MS
+            and self.load_ms <= MOST_LOAD_MS
+        )
+
+
+def main(
+    payments: Annotated[int, typer.Option(min=20_000, help="Simulated, learnt before anything is timed.")] = 60_000,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,  # noqa: FBT002
+) -> None:
+    """Measure; exit 1 if a bound is broken."""
+    costs = _measure(payments)
+    if as_json:
+        typer.echo(json.dumps(asdict(costs)))
+    else:
+        table = Table(title="What the model costs", show_header=False)
+        for name, value in asdict(costs).items():
+            table.add_row(name, f"{value:,}" if isinstance(value, int | float) else value)
+        Console().print(table)
+    if not costs.within_bounds:
+        raise typer.Exit(1)
+
+
+def _measure(learnt: int) -> Costs:
+    policy = TrafficPolicy()
+    warm_up = learnt_from_simulation(policy, learnt)
+    paid = [payment_of(each) for each in islice(traffic(policy), learnt, learnt + LESSONS)]
+    rows, frauds = [warm_up.live(each, score=False).features for each in paid], [each.is_fraud for each in paid]
+    model = warm_up.learner.model
+    record = _published(model)
+    scorer = _loaded(record)
+    batches = np.split(np.array(rows), LESSONS // BATCH)
+    names = model.hinges.columns
+    river_rows = [dict(zip(names, model.hinges.expand(row), strict=True)) for row in rows[:RIVER_LESSONS]]
+    return Costs(
+        columns=len(names),
+        features_us=round(1e6 * _seconds(lambda: [warm_up.features_of(each) for each in paid]) / LESSONS, 1),
+        score_us=round(1e6 * _seconds(lambda: [scorer.score(each) for each in batches]) / LESSONS, 2),
+        lessons_per_second=round(LESSONS / _seconds(lambda: _learn(model, rows, frauds))),
+        river_lessons_per_second=round(RIVER_LESSONS / _seconds(lambda: _learn_by_river(river_rows, frauds))),
+        snapshot_mb=round(len(record) / 1e6, 3),
+        publish_ms=round(1e3 * _seconds(lambda: _published(model)), 1),
+        load_ms=round(1e3 * _seconds(lambda: _loaded(record)), 1),
+        machine=cores_and_processor(),
+    )
+
+
+def _learn(model: OnlineModel, rows: Sequence[Sequence[float]], frauds: Sequence[bool]) -> None:
+    for row, is_fraud in zip(rows, frauds, strict=True):
+        model.learn(row, is_fraud=is_fraud)
+
+
+def _learn_by_river(rows: Sequence[dict[str, float]], frauds: Sequence[bool]) -> None:
+    scaler = preprocessing.StandardScaler()
+    regression = linear_model.LogisticRegression(optim.AdaGrad(LEARNING_RATE, eps=FIRST_SQUARES))
+    for row, is_fraud in zip(rows, frauds, strict=False):
+        scaler.learn_one(row)
+        regression.learn_one(scaler.transform_one(row), is_fraud)
+
+
+def _published(model: OnlineModel) -> bytes:
+    return write_snapshot(SnapshotRecord(created_at=datetime.now(UTC), snapshot=to_plain(model.snapshot())))
+
+
+def _loaded(record: bytes) -> LinearScorer:
+    snapshot = from_plain(read_snapshot(record).snapshot)
+    verify(snapshot)
+    return LinearScorer(snapshot)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    taken = []
+    for _ in range(TIMES):
+        began = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - began)
+    return median(taken)
+
+
+if __name__ == "__main__":
+    typer.run(main)

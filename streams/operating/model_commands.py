@@ -1,0 +1,184 @@
+"""`holdfast model list|show|diff|rollback`: which models there are, what they weigh, and the way back."""
+
+import asyncio
+import getpass
+import time
+import uuid
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from models.snapshot import Snapshot, SnapshotInvalid, from_plain
+from streams.operating.context import settings_of
+from streams.operating.control import say
+from streams.wire.control import MODEL, RollbackOrder, write_rollback
+from streams.wire.snapshot_record import CANDIDATE, CHAMPION, GOOD, SnapshotRecord, SnapshotUnreadable, read_snapshot
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+NOT_TAKEN = 1
+WAIT_SECONDS, LOOK_SECONDS = 30.0, 0.5
+MOST_COLUMNS = 15
+
+app = typer.Typer(help="Models: which there are, what they weigh, and the way back.", no_args_is_help=True)
+
+Version = Annotated[str, typer.Argument(help="As `holdfast model list` shows it; its beginning will do.")]
+
+
+@app.command("list")
+def list_(ctx: typer.Context) -> None:
+    """Show the champion, which decides, the candidate, if the learner's own is another, and those to go back to."""
+    table = Table(box=SIMPLE_HEAD)
+    for heading in ("model", "made", "role", "labels", "frauds", "columns"):
+        table.add_column(heading, justify="right" if heading in ("labels", "frauds", "columns") else "left")
+    for role, record in _records(settings_of(ctx)):
+        snapshot = record.snapshot
+        counts = (int(snapshot.get(name, 0)) for name in ("labels", "frauds"))
+        made = f"{record.created_at:%Y-%m-%d %H:%M:%S} UTC"
+        columns = str(len(snapshot.get("columns", ())))
+        table.add_row(record.model_version, made, role, *(f"{each:,}" for each in counts), columns)
+    Console().print(table)
+
+
+@app.command()
+def show(ctx: typer.Context, version: Version = "") -> None:
+    """Show what weighs most in a model, the champion where none is named.
+
+    A weight is what one standard deviation adds to the log-odds of fraud.
+    """
+    snapshot = _snapshot(_found(_records(settings_of(ctx)), version))
+    table = Table(box=SIMPLE_HEAD, title=f"{snapshot.model_version}: {snapshot.labels:,} labels")
+    table.add_column("column")
+    table.add_column("weight", justify="right")
+    weights = _weights(snapshot)
+    for name in sorted(weights, key=lambda each: -abs(weights[each]))[:MOST_COLUMNS]:
+        table.add_row(name, f"{weights[name]:+.3f}")
+    Console().print(table)
+
+
+@app.command()
+def diff(ctx: typer.Context, before: Version, after: Version = "") -> None:
+    """Show which weights differ most between two models, the second being the champion where none is named."""
+    records = _records(settings_of(ctx))
+    was, now = (_snapshot(_found(records, version)) for version in (before, after))
+    old, new = _weights(was), _weights(now)
+    moved = {name: new.get(name, 0.0) - old.get(name, 0.0) for name in old | new}
+    table = Table(box=SIMPLE_HEAD, title=f"{was.model_version} to {now.model_version}")
+    for heading in ("column", "before", "after", "moved"):
+        table.add_column(heading, justify="left" if heading == "column" else "right")
+    for name in sorted(moved, key=lambda each: -abs(moved[each]))[:MOST_COLUMNS]:
+        cells = [f"{side[name]:+.3f}" if name in side else "" for side in (old, new)]
+        table.add_row(name, *cells, f"{moved[name]:+.3f}")
+    Console().print(table)
+
+
+@app.command()
+def rollback(
+    ctx: typer.Context,
+    version: Annotated[str, typer.Argument(help="One that is kept. [default: the newest of them]")] = "",
+    *,
+    why: Annotated[str, typer.Option("--why", help="The reason, for whoever reads it later.")],
+    who: Annotated[
+        str, typer.Option("--who", envvar="HOLDFAST_OPERATOR", help="Your name. [default: the user's]")
+    ] = "",
+) -> None:
+    """Have an earlier model decide, and the learner learn on from it: what it learnt since is given up.
+
+    Waits until it is done, and ends with 1 if no learner has done it within half a minute: the next one will.
+    """
+    settings = settings_of(ctx)
+    good = [each for each in _records(settings) if each[0] == "kept"]
+    record = _found(good, version) if version else max((each for _, each in good), key=_made, default=None)
+    if record is None:
+        raise typer.BadParameter("there is none to go back to yet: see `holdfast model list`", param_hint="VERSION")
+    order = RollbackOrder(
+        order_id=uuid.uuid4().hex, model_version=record.model_version, who=who or getpass.getuser(), why=why
+    )
+    champion = asyncio.run(_ordered(settings, order))
+    if champion is None:
+        typer.echo(f"No learner has gone back to {record.model_version} yet; one that starts will.", err=True)
+        raise typer.Exit(NOT_TAKEN)
+    typer.echo(f"{champion} decides: {record.model_version} (by {order.who}: {order.why}).")
+
+
+def _made(record: SnapshotRecord) -> float:
+    return record.created_at.timestamp()
+
+
+def _records(settings: "Settings") -> list[tuple[str, SnapshotRecord]]:
+    """All models by their role, newest first; the champion before all others."""
+    order = {"champion": 0, "candidate": 1, "kept": 2}
+    found = asyncio.run(_read(settings))
+    return sorted(found, key=lambda each: (order[each[0]], -_made(each[1])))
+
+
+async def _read(settings: "Settings", *, with_kept: bool = True) -> list[tuple[str, SnapshotRecord]]:
+    """Each model with its role. Those that are kept lie among the histories of all acceptors, which takes longer."""
+    from streams.broker.clients import reader
+    from streams.broker.reading import partitions_of, whole
+    from streams.broker.topic_admin import require_topics
+    from streams.broker.topics import Topic
+
+    await require_topics(settings)
+    topics = [Topic.MODELS, Topic.LEARNER_STATE] if with_kept else [Topic.MODELS]
+    latest: dict[bytes, bytes | None] = {}
+    async with reader(settings.broker, max_partition_fetch_bytes=8 << 20) as consumer:
+        async for records in whole(consumer, partitions_of(settings, topics)):
+            latest.update(
+                (each.key, each.value)
+                for each in records
+                if each.key in (CHAMPION, CANDIDATE) or (each.key or b"").startswith(GOOD)
+            )
+    found = {key: record for key, value in latest.items() if (record := _readable(value)) is not None}
+    champion, candidate = found.pop(CHAMPION, None), found.pop(CANDIDATE, None)
+    named = [("champion", champion)] if champion else []
+    if candidate and (champion is None or candidate.created_at > champion.created_at):
+        named.append(("candidate", candidate))
+    return named + [("kept", record) for record in found.values()]
+
+
+def _readable(value: bytes | None) -> SnapshotRecord | None:
+    if value is None:
+        return None
+    try:
+        return read_snapshot(value)
+    except SnapshotUnreadable:
+        return None
+
+
+def _found(records: list[tuple[str, SnapshotRecord]], version: str) -> SnapshotRecord:
+    """The one whose version begins so; the first, which is the champion, for none."""
+    matching = {each.model_version: each for _, each in records if each.model_version.startswith(version)}
+    if not matching:
+        raise typer.BadParameter(f"there is no model {version}".rstrip(), param_hint="VERSION")
+    if version and version not in matching and len(matching) > 1:
+        raise typer.BadParameter(f"{version} is the beginning of {', '.join(matching)}", param_hint="VERSION")
+    return matching.get(version) or next(iter(matching.values()))
+
+
+def _snapshot(record: SnapshotRecord) -> Snapshot:
+    try:
+        return from_plain(record.snapshot)
+    except SnapshotInvalid as error:
+        raise typer.BadParameter(f"{record.model_version}: {error}", param_hint="VERSION") from error
+
+
+def _weights(snapshot: Snapshot) -> dict[str, float]:
+    scored = (column.scored_weight for column in snapshot.columns)
+    return {"(intercept)": snapshot.scored_intercept, **dict(zip(snapshot.hinges.columns, scored, strict=True))}
+
+
+async def _ordered(settings: "Settings", order: RollbackOrder) -> str | None:
+    """Give the order; the version of the champion that came of it, once there is one."""
+    await say(settings, MODEL, write_rollback(order))
+    give_up_at = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < give_up_at:
+        for role, record in await _read(settings, with_kept=False):
+            if role == "champion" and record.order == order.order_id:
+                return record.model_version
+        await asyncio.sleep(LOOK_SECONDS)
+    return None
