@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from river import linear_model, optim, preprocessing
 
-from bench.machine import cores_and_processor
+from streams.operating.machine import cores_and_processor
 from models.linear import LinearScorer
 from models.online import FIRST_SQUARES, LEARNING_RATE, OnlineModel
 from models.simulator.policy import TrafficPolicy

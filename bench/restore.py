@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.changelog import Changelog, write
-from bench.machine import cores_and_processor
+from streams.operating.machine import cores_and_processor
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.topic_admin import create_topics
 from streams.broker.topics import Topic, name_of

@@ -8,7 +8,7 @@ import msgspec
 from chaos.outcome import Outcome
 from chaos.plan import Leg
 
-from bench.machine import cores_and_processor
+from streams.operating.machine import cores_and_processor
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ HEADERS = (
 
 def rows(outcomes: Sequence[Outcome]) -> list[tuple[str, ...]]:
     """A row for each kind of fault, and one for the calm before the first."""
-    said: list[tuple[str, ...]] = [("none", "", "", "", _said(together(each.calm for each in outcomes)))]
+    said: list[tuple[str, ...]] = [("none", "", "", "", _said(together(each.calm for each in outcomes)), "")]
     for kind in FaultKind:
         those = [each for outcome in outcomes for each in outcome.episodes if each.kind is kind]
         if those:

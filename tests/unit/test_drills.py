@@ -5,21 +5,22 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
-from support.ledgers import CLEAN
 from support.wire_samples import a_mode_event
 
 from models.alert import Alert, AlertStatus, Severity
 from rules.decision import FallbackReason
 from rules.mode import Mode
-from streams.auditing.audit import Audit
 from streams.operating.drills.catalogue import DRILLS
 from streams.operating.drills.drill import Drill, Moments, Where, nothing
 from streams.operating.drills.evidence import Decided, Evidence
-from streams.operating.drills.judging import Judgement, Played, judge
+from streams.operating.drills.judging import Judgement, judge
 from streams.operating.drills.playing import _lasts
-from streams.operating.drills.report import Report, markdown, page
+from streams.operating.drills.report import conclusion, markdown, page
+from streams.operating.drills.results import ResultsUnreadable, Round, keep, kept, missing, result_of
+from streams.operating.drills.scorers import SCORERS
 from streams.operating.drills.stage import LONGEST
 from streams.wire.alert import AlertEvent, event_of
 from streams.wire.mode_event import ModeEvent
@@ -147,7 +148,7 @@ def found_wrong(drill: str, evidence: Evidence, moments: Moments = MOMENTS) -> l
 
 
 def test_the_model_is_replaced_once_nothing_goes_without_it_any_more() -> None:
-    for drill in ("hung-model", "dead-model"):
+    for drill in ("hung-model", "dead-model", "crashing-model", "hungry-model", "trickling-model", "short-model"):
         assert found_wrong(drill, good()) == []
         late = Evidence(decisions=[*good().decisions, decided(5.1, model=False)])
         assert found_wrong(drill, late) == ["the model decides again within 5 s"]
@@ -188,7 +189,7 @@ def test_what_a_live_drill_brings_about_topics_alone_take_back() -> None:
     anywhere = {name for name, drill in DRILLS.items() if drill.where is Where.ANYWHERE}
     sandbox = {name for name, drill in DRILLS.items() if drill.where is Where.SANDBOX}
     assert anywhere == {"forced-rules", "malformed-flood"}
-    assert sandbox == {"slow-model", "hung-model", "dead-model", "nan-model"}
+    assert sandbox == {each.name for each in SCORERS}
     assert max(DRILLS[name].lasts_seconds for name in anywhere | sandbox) < LONGEST.total_seconds()
 
 
@@ -232,21 +233,73 @@ def test_what_is_open_and_what_is_not_settled(alerts: Sequence[AlertEvent], open
     assert (len(evidence.open_incidents()), len(evidence.unsettled())) == (opened, unsettled)
 
 
-def test_the_report_has_each_drill_with_its_moments_and_needs_nothing_from_elsewhere() -> None:
-    evidence = good()
-    report = Report(
-        played=[Played(judgement=judge(DRILL, evidence, MOMENTS), decisions=evidence.decisions)],
-        audit=Audit(ledger=CLEAN, unreadable=0),
+def a_round(*evidences: Evidence, unaccounted: int = 0) -> Round:
+    results = tuple(result_of(judge(DRILL, each, MOMENTS), each.decisions) for each in evidences)
+    return Round(
         rate=300.0,
         machine="a <machine>",
+        results=results,
+        transactions=40,
+        unaccounted=unaccounted,
+        decided_twice=0,
+        contradictory=0,
     )
-    assert "| dead | passed | 0.6 s | 0.6 s | 7.0 s | 8.0 s | 20 / 20 | 40 of 110 |" in markdown(report)
-    written = page(report)
+
+
+def slower() -> Evidence:
+    evidence = good()
+    evidence.decisions += [decided(1.0, age=0.4) for _ in range(9)]
+    evidence.alerts[0] = alert(AlertStatus.OPEN, 1.6)
+    return evidence
+
+
+def test_the_report_has_each_drill_with_its_moments_and_needs_nothing_from_elsewhere() -> None:
+    rounds = [a_round(good())]
+    assert "| dead | passed | 0.6 s | 0.6 s | 7.0 s | 8.0 s | 20 | 20 | 40 of 110 |" in markdown(rounds)
+    written = page(rounds)
     assert "a &lt;machine&gt;" in written
     assert "<svg" in written
     assert "<script" not in written
-    assert report.passed
-    assert not replace(report, audit=Audit(ledger=replace(CLEAN, unaccounted=1), unreadable=0)).passed
+    assert conclusion(rounds) == (
+        "1 of 1 drills passed. 40 transactions: 0 unaccounted, 0 decided twice, 0 contradictory."
+    )
+
+
+def test_the_report_of_several_times_has_the_median_and_the_worst_and_says_what_did_not_hold() -> None:
+    rounds = [a_round(good()), a_round(slower()), a_round(good())]
+    said = markdown(rounds)
+    assert (
+        "| dead | passed 2 of 3 | 0.6 / 1.6 s | 0.6 / 1.6 s | 7.0 / 7.0 s | 8.0 / 8.0 s | 20 / 20 | 20 / 400 |" in said
+    )
+    assert "- ✗ decided at p99 within 150 ms: 2 of 3 times; else 400 ms" in said
+    assert "- ✓ within 2 s: 3 of 3 times" in said
+    assert "120 transactions: 0 unaccounted" in said
+
+
+def test_a_round_in_which_a_payment_was_lost_did_not_pass() -> None:
+    assert a_round(good()).passed
+    assert not a_round(good(), unaccounted=1).passed
+    assert not a_round(slower()).passed
+
+
+def test_rounds_are_kept_and_read_again_as_they_were(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "drills.jsonl"
+    assert kept(file) == []
+    first, second = a_round(good()), a_round(slower(), good())
+    keep(file, first)
+    keep(file, second)
+    assert kept(file) == [first, second]
+    with file.open("a") as cut_off:
+        cut_off.write('{"rate":')
+    with pytest.raises(ResultsUnreadable, match="line 3"):
+        kept(file)
+
+
+def test_only_what_was_not_played_often_enough_is_played() -> None:
+    once = a_round(good())
+    assert missing(["dead", "slow"], 2, []) == [["dead", "slow"], ["dead", "slow"]]
+    assert missing(["dead", "slow"], 2, [once]) == [["dead", "slow"], ["slow"]]
+    assert missing(["dead"], 1, [once, once]) == []
 
 
 def test_every_failure_kind_of_the_model_the_stream_and_the_people_has_its_drill() -> None:
@@ -255,6 +308,13 @@ def test_every_failure_kind_of_the_model_the_stream_and_the_people_has_its_drill
         "hung-model",
         "dead-model",
         "nan-model",
+        "trickling-model",
+        "crashing-model",
+        "hungry-model",
+        "raising-model",
+        "out-of-range-model",
+        "short-model",
+        "confused-model",
         "stale-model",
         "consumer-lag",
         "broker-outage",

@@ -1,29 +1,25 @@
 """Every drill that takes no longer than it takes people to look at it, and by name those that do."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from streams.broker.topics import Topic
-from streams.operating.drills.drill import SOFT_SECONDS, Act, Check, Drill, Moments, Where
+from streams.operating.drills.drill import SOFT_SECONDS, Drill, Where
 from streams.operating.drills.feed import Feed
 from streams.operating.drills.lasting import LASTING
+from streams.operating.drills.scorers import SCORERS
 from streams.operating.rules_commands import shipped_rules
 from streams.operating.rules_pushing import ACTIVE
 from streams.wire.control import Force
-from streams.wire.scorer_fault import FaultKind
 
 if TYPE_CHECKING:
-    from streams.operating.drills.evidence import Evidence
     from streams.operating.drills.scratch_stage import ScratchStage
     from streams.operating.drills.stage import Stage
 
-SLOW_MS = 200.0
 STALE = timedelta(days=31)  # beyond scorer.stale_after_hours
 BURST = 8_000  # payments: beyond deadline.lag_enter in each of four partitions
 BAD_RECORDS, BAD_SECONDS, BAD_STEPS = 3_000, 5.0, 50
-REPLACED_SECONDS = 5.0
 DEADLINE_MS = 300.0  # as deadline.deadline_ms is
 OUTAGE_SECONDS = 8.0
 FROZEN, SILENT_SECONDS = "worker-2", 14.0  # beyond watch.silent_after_seconds
@@ -35,27 +31,6 @@ _BY_THE_WAY = frozenset(
 
 # Each new model is verified by a process of its own: on two cores its start takes the scorers' time.
 _WHILE_PROCESSES_START = frozenset({"RESPONSE_TIMEOUT", "CIRCUIT_OPEN"})
-
-
-def _fails(kind: FaultKind, *, delay_ms: float = 0.0, lasting: bool = True) -> Act:
-    async def begins(stage: "Stage") -> None:
-        await stage.misbehave(kind, delay_ms=delay_ms, lasting=lasting)
-
-    return begins
-
-
-_is_well = _fails(FaultKind.NONE)
-
-
-def _is_replaced(evidence: "Evidence", moments: Moments) -> Iterator[Check]:
-    """From when on every payment that came was the model's again."""
-    without = (each for each in evidence.arrived_between(moments.began, moments.over) if each.fallback_reason)
-    last = max((each.arrived for each in without), default=moments.began) - moments.began
-    yield Check(
-        expected=f"the model decides again within {REPLACED_SECONDS:g} s",
-        holds=last <= REPLACED_SECONDS,
-        found=f"{last:.2f} s",
-    )
 
 
 async def _grows_stale(stage: "ScratchStage") -> None:
@@ -119,40 +94,6 @@ async def _releases(stage: "Stage") -> None:
 
 
 _ALL = (
-    Drill(
-        name="slow-model",
-        summary="Every answer of the model takes 200 ms longer.",
-        where=Where.SANDBOX,
-        begins=_fails(FaultKind.SLEEP, delay_ms=SLOW_MS),
-        ends=_is_well,
-        lasts_seconds=8.0,
-        reasons=frozenset({"RESPONSE_TIMEOUT"}),
-    ),
-    Drill(
-        name="hung-model",
-        summary="Every scorer computes without an end, until it is killed.",
-        where=Where.SANDBOX,
-        begins=_fails(FaultKind.SPIN, lasting=False),
-        reasons=frozenset({"RESPONSE_TIMEOUT"}),
-        expects=_is_replaced,
-    ),
-    Drill(
-        name="dead-model",
-        summary="Every scorer process ends.",
-        where=Where.SANDBOX,
-        begins=_fails(FaultKind.EXIT, lasting=False),
-        reasons=frozenset({"CONNECTION_ERROR"}),
-        expects=_is_replaced,
-    ),
-    Drill(
-        name="nan-model",
-        summary="The model's answers are no numbers.",
-        where=Where.SANDBOX,
-        begins=_fails(FaultKind.NAN),
-        ends=_is_well,
-        lasts_seconds=8.0,
-        reasons=frozenset({"MODEL_INVALID_OUTPUT"}),
-    ),
     Drill(
         name="stale-model",
         summary="The model in use was made 31 days ago.",
@@ -243,4 +184,4 @@ _ALL = (
         also=_WHILE_PROCESSES_START,  # after his word the model is tried in shadow, and that may take a while
     ),
 )
-DRILLS = {drill.name: drill for drill in (*_ALL, *LASTING)}
+DRILLS = {drill.name: drill for drill in (*SCORERS, *_ALL, *LASTING)}

@@ -2,8 +2,7 @@
 
 import asyncio
 import getpass
-import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,14 +19,13 @@ if TYPE_CHECKING:
 
     from streams.auditing.audit import Audit
     from streams.operating.drills.drill import Drill
-    from streams.operating.drills.judging import Judgement, Played
-    from streams.operating.drills.report import Report
+    from streams.operating.drills.results import Result, Round
     from streams.settings import Settings
 
 FAILED = 1
 ALL = "all"
 
-Play = Callable[[Callable[["Played"], None]], Coroutine[Any, Any, "Audit"]]
+Play = Callable[[Callable[["Result"], None]], Coroutine[Any, Any, "Audit"]]
 
 
 def _named(name: str) -> str:
@@ -44,10 +42,16 @@ def drill(
     ],
     *,
     rate: Annotated[float, typer.Option(min=20, max=2000, help="Transactions a second, simulated.")] = 300.0,
-    times: Annotated[int, typer.Option(min=1, max=100, help="Play each so often.")] = 1,
+    times: Annotated[
+        int, typer.Option(min=1, max=100, help="Play each so often, each time on an installation of its own.")
+    ] = 1,
+    results: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Keep what came of it in this file, and play only what it does not hold."),
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Write report.md and report.html there.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a drill.")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep Kafka's data and the logs, and say where.")] = False,
+    keep_files: Annotated[bool, typer.Option("--keep", help="Keep Kafka's data and the logs, and say where.")] = False,
     live: Annotated[
         bool, typer.Option("--live", help="On the installation of the settings, with the payments that it has.")
     ] = False,
@@ -71,26 +75,43 @@ def drill(
     """
     from rich.console import Console
 
+    from streams.operating.drills.report import conclusion
+    from streams.operating.drills.results import ResultsUnreadable, keep, kept, missing
+
     console = Console(highlight=False, stderr=as_json)
     short = [name for name, each in DRILLS.items() if not each.takes_minutes]
-    chosen = [DRILLS[name] for name in (short if ALL in names else names)] * times
-    if live:
-        settings = settings_of(ctx)
+    chosen = [DRILLS[name] for name in dict.fromkeys(short if ALL in names else names)]
+    settings = settings_of(ctx) if live else None
+    if settings is not None:
         chosen = _playable_live(chosen, settings, all_of_them=ALL in names)
         _ask(chosen, settings, why, yes=yes)
-        played = _run(_live(chosen, settings, who or getpass.getuser(), why, console), None, console, as_json=as_json)
-    else:
-        with scratch_home("drill", console, keep=keep) as home:
-            played = _run(_scratch(chosen, home, rate, console), rate, console, as_json=as_json)
+    try:
+        rounds = [] if results is None else kept(results)
+    except ResultsUnreadable as error:
+        raise typer.BadParameter(str(error), param_hint="--results") from error
+    for round_names in missing([each.name for each in chosen], times, rounds):
+        drills = [DRILLS[name] for name in round_names]
+        if settings is not None:
+            played = _run(_live(drills, settings, who or getpass.getuser(), why, console), None, console, as_json)
+        else:
+            with scratch_home("drill", console, keep=keep_files) as home:
+                played = _run(_scratch(drills, home, rate, console), rate, console, as_json)
+        rounds.append(played)
+        if results is not None:
+            keep(results, played)
     if report is not None:
-        from streams.operating.drills.report import markdown, page
-
-        report.mkdir(parents=True, exist_ok=True)
-        (report / "report.md").write_text(markdown(played), "utf-8")
-        (report / "report.html").write_text(page(played), "utf-8")
-    _conclude(played, console)
-    if not played.passed:
+        _report(rounds, report)
+    console.print(conclusion(rounds))
+    if not all(each.passed for each in rounds):
         raise typer.Exit(FAILED)
+
+
+def _report(rounds: "Sequence[Round]", directory: Path) -> None:
+    from streams.operating.drills.report import markdown, page
+
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "report.md").write_text(markdown(rounds), "utf-8")
+    (directory / "report.html").write_text(page(rounds), "utf-8")
 
 
 def _playable_live(drills: "list[Drill]", settings: "Settings", *, all_of_them: bool) -> "list[Drill]":
@@ -125,64 +146,46 @@ def _live(drills: "list[Drill]", settings: "Settings", who: str, why: str, conso
     return lambda judged: play_live(drills, settings, who=who, why=why, told=told_on(console), judged=judged)
 
 
-def _run(play: Play, rate: float | None, console: "Console", *, as_json: bool) -> "Report":
+def _run(play: Play, rate: float | None, console: "Console", as_json: bool) -> "Round":  # noqa: FBT001 - as it is shown
     try:
-        return asyncio.run(_played(play, rate, console, as_json=as_json))
+        return asyncio.run(_played(play, rate, console, as_json))
     except asyncio.CancelledError:
         raise typer.Exit(INTERRUPTED) from None
 
 
-async def _played(play: Play, rate: float | None, console: "Console", *, as_json: bool) -> "Report":
+async def _played(play: Play, rate: float | None, console: "Console", as_json: bool) -> "Round":  # noqa: FBT001
     import platform
 
-    from streams.operating.drills.report import Report
+    from streams.operating.drills.results import Round
+    from streams.operating.machine import cores_and_processor
 
-    played: list[Played] = []
+    results: list[Result] = []
 
-    def judged(each: "Played") -> None:
-        played.append(each)
-        if as_json:
-            typer.echo(json.dumps(_plain(each.judgement)))
-        _show(each.judgement, console)
+    def judged(each: "Result") -> None:
+        results.append(each)
+        _show(each, console, as_json)
 
     with cancelled_by_signals():
         audit = await play(judged)
-    machine = f"{platform.machine()}, Python {platform.python_version()}"
-    return Report(played=played, audit=audit, rate=rate, machine=machine)
+    return Round(
+        rate=rate,
+        machine=f"{cores_and_processor()}, Python {platform.python_version()}",
+        results=tuple(results),
+        transactions=audit.ledger.transactions,
+        unaccounted=audit.ledger.unaccounted,
+        decided_twice=audit.ledger.decided_twice,
+        contradictory=audit.ledger.contradictory + audit.unreadable,
+    )
 
 
-def _show(judgement: "Judgement", console: "Console") -> None:
+def _show(result: "Result", console: "Console", as_json: bool) -> None:  # noqa: FBT001
     from streams.operating.drills.report import moments
+    from streams.operating.drills.results import written
 
-    said = zip(("detected", "contained", "restored", "settled"), moments(judgement.timeline), strict=True)
+    if as_json:
+        typer.echo(written(result))
+    said = zip(("detected", "contained", "restored", "settled"), moments(result), strict=True)
     console.print("          " + "  ".join(f"[dim]{name}[/dim] {at}" for name, at in said), soft_wrap=True)
-    for check in judgement.checks:
+    for check in result.checks:
         mark = "[bold green]✓[/]" if check.holds else "[bold red]✗[/]"
         console.print(f"          {mark} {check.expected}: {check.found}", soft_wrap=True)
-
-
-def _plain(judgement: "Judgement") -> dict[str, object]:
-    timeline = judgement.timeline
-    return {
-        "drill": judgement.drill.name,
-        "passed": judgement.passed,
-        "detected_seconds": timeline.detected,
-        "contained_seconds": timeline.contained,
-        "restored_seconds": timeline.restored,
-        "settled_seconds": timeline.settled,
-        "age_p50_ms": judgement.p50_ms,
-        "age_p99_ms": judgement.p99_ms,
-        "decisions": judgement.decisions,
-        "without_model": judgement.without_model,
-        "fallback_reasons": judgement.reasons,
-        "checks": [{"expected": each.expected, "holds": each.holds, "found": each.found} for each in judgement.checks],
-    }
-
-
-def _conclude(played: "Report", console: "Console") -> None:
-    ledger = played.audit.ledger
-    passed = sum(each.judgement.passed for each in played.played)
-    console.print(
-        f"{passed} of {len(played.played)} drills passed; of {ledger.transactions:,} transactions {ledger.unaccounted}"
-        f" unaccounted, {ledger.decided_twice} decided twice."
-    )

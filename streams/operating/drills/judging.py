@@ -1,7 +1,7 @@
 """Judges a drill: the four moments of its incidents, and whether what was expected came of it. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from models.alert import AlertStatus
@@ -41,14 +41,6 @@ class Judgement:
     def passed(self) -> bool:
         """Whether every expectation held."""
         return all(check.holds for check in self.checks)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
-    """A drill that was judged, and what was decided from a little before it to its end."""
-
-    judgement: Judgement
-    decisions: Sequence[Decided]
 
 
 def judge(drill: Drill, evidence: Evidence, moments: Moments) -> Judgement:

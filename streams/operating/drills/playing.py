@@ -9,8 +9,9 @@ from models.alert import AlertStatus
 from streams.auditing.audit import Audit, audit_topics
 from streams.operating.drills.drill import Drill, Moments
 from streams.operating.drills.evidence import Evidence
-from streams.operating.drills.judging import Played, judge
+from streams.operating.drills.judging import judge
 from streams.operating.drills.live_stage import live_stage
+from streams.operating.drills.results import Result, result_of
 from streams.operating.drills.scratch_stage import scratch_stage
 from streams.operating.drills.stage import Stage
 from streams.operating.installation import Told
@@ -23,11 +24,9 @@ LOOK_SECONDS = 0.1
 SETTLE_SECONDS = 10.0  # beside each worker a spare is started soon after it, and imports everything
 UNHEARD_SECONDS = 3.0  # after which nobody is going to hear of what nobody needs to hear of
 AUDIT_SECONDS = 30.0
-
-
 BREAK_OFF_SECONDS, MOST_MISSED = 2.0, 0.1  # a live drill ends if so many of the latest payments are late
 
-Judged = Callable[[Played], None]
+Judged = Callable[[Result], None]
 
 
 async def play(drills: Iterable[Drill], home: Path, *, rate: float, told: Told, judged: Judged) -> Audit:
@@ -74,8 +73,8 @@ async def _play(
         for drill in drills:
             told(drill.name, drill.summary)
             moments = await _played(drill, stage, evidence, guarded=guarded)
-            shown = list(evidence.arrived_between(moments.calm_from, moments.over))
-            judged(Played(judgement=judge(drill, evidence, moments), decisions=shown))
+            shown = evidence.arrived_between(moments.calm_from, moments.over)
+            judged(result_of(judge(drill, evidence, moments), shown))
         for task in reversed(work):
             task.cancel()
 
