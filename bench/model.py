@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.table import Table
 from river import linear_model, optim, preprocessing
 
-from streams.operating.machine import cores_and_processor
 from models.linear import LinearScorer
 from models.online import FIRST_SQUARES, LEARNING_RATE, OnlineModel
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
 from models.snapshot import from_plain, to_plain, verify
+from streams.operating.machine import cores_and_processor
 from streams.operating.warming import learnt_from_simulation, payment_of
 from streams.wire.snapshot_record import SnapshotRecord, read_snapshot, write_snapshot
 

@@ -28,10 +28,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.changelog import Changelog, write
-from streams.operating.machine import cores_and_processor
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.topic_admin import create_topics
 from streams.broker.topics import Topic, name_of
+from streams.operating.machine import cores_and_processor
 from streams.settings import Settings, load_settings
 
 PATIENCE_SECONDS = 300.0

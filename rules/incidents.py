@@ -101,6 +101,9 @@ KINDS = MappingProxyType(
         "PARTITION_SILENT": _kind(
             "lane", "silent", Severity.CRITICAL, "See which partitions are silent, and start workers, or more of them."
         ),
+        "INPUT_SILENT": _kind(
+            "input", "silent", Severity.WARNING, "See whether producers run, and send to this cluster and topic."
+        ),
         "TRANSACTION_LEFT_OPEN": _kind(
             "kafka", "unended", Severity.CRITICAL, "Abort what the worker's log names; its partitions wait for it."
         ),

@@ -150,6 +150,7 @@ class WatchSettings:
     canaries: bool = True  # the watcher sends one to each partition of the input
     canary_seconds: Seconds = 10.0  # between two of a partition
     canary_late_seconds: Seconds = 20.0  # not decided for so long; beyond the takeover of a dead worker's partitions
+    input_silent_seconds: Annotated[float, Meta(ge=0)] = 300.0  # no payment for so long; 0: nobody is missed
 
     def __post_init__(self) -> None:
         if self.silent_after_seconds < 2 * self.heartbeat_seconds:

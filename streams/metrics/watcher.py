@@ -23,6 +23,13 @@ class WatcherMetrics:
         self._undecided = Gauge(
             "holdfast_partition_silent", "1 for a partition that nobody decides.", ("partition",), registry=registry
         )
+        self._input = Gauge(
+            "holdfast_input_silent_seconds", "Since the latest payment was seen to come in.", registry=registry
+        )
+
+    def input(self, seconds: float) -> None:
+        """For so long no payment came in."""
+        self._input.set(seconds)
 
     def seen(self, process: str, *, silent: bool) -> None:
         """A process is known."""

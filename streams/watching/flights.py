@@ -33,6 +33,7 @@ class Flights:
         self._producer: AIOKafkaProducer  # made in start: it needs the running loop
         self._task: asyncio.Task[None] | None = None
         self.canaries = Canaries(len(self._returning), late_after=settings.watch.canary_late_seconds)
+        self.sent = 0  # that lie in the input, or are on their way there
 
     async def start(self) -> None:
         """Connect, and send the first."""
@@ -65,10 +66,12 @@ class Flights:
     async def _send(self, partition: int) -> None:
         payment = canary(f"canary-{uuid.uuid4().hex}", datetime.now(UTC))
         self.canaries.sent(partition, payment.transaction_id, time.monotonic())
+        self.sent += 1
         try:
             await self._producer.send_and_wait(
                 self._input, key=CANARY_KEY, value=write_transaction(payment), partition=partition
             )
         except KafkaError as error:
             self.canaries.lost(partition, payment.transaction_id)
+            self.sent -= 1
             log.warning("canary_not_sent", partition=partition, error=repr(error))

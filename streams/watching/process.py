@@ -1,4 +1,4 @@
-"""The watcher process: it listens for the heartbeats of all others, and for its canaries, and says what is silent."""
+"""The watcher process: it listens for heartbeats, payments and its own canaries, and says what is silent."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from rules.canaries import Canaries
+from rules.inflow import Inflow
 from rules.silence import Silence
 from streams.alerting.announcer import Announcer
 from streams.alerting.heart import Heart
@@ -20,11 +21,12 @@ from streams.metrics.watcher import WatcherMetrics
 from streams.ready_signal import tell_ready
 from streams.settings import Settings
 from streams.watching.flights import Flights
+from streams.watching.input_ends import InputEnds
 
 log = structlog.get_logger()
 
-WATCHER, KAFKA, PARTITIONS = "watcher", "kafka", "partitions"
-_SILENT, _DEAF, _UNDECIDED = "PROCESS_SILENT", "KAFKA_SILENT", "PARTITION_SILENT"
+WATCHER, KAFKA, PARTITIONS, INPUT = "watcher", "kafka", "partitions", "input"
+_SILENT, _DEAF, _UNDECIDED, _NO_INPUT = "PROCESS_SILENT", "KAFKA_SILENT", "PARTITION_SILENT", "INPUT_SILENT"
 
 
 class WatcherProcess:
@@ -39,6 +41,7 @@ class WatcherProcess:
         self._topic = name_of(Topic.HEARTBEATS, settings.topics)
         self._follower = Follower(settings=settings.broker, takes={self._topic: self._take})
         self._flights = Flights(settings) if settings.watch.canaries else None
+        self._input_ends = InputEnds(settings, not_payments=self._canaries_sent)
         self._silence = Silence(own=WATCHER, silent_after=settings.watch.silent_after_seconds, now=time.monotonic())
 
     async def run(self) -> None:
@@ -57,6 +60,8 @@ class WatcherProcess:
             if self._flights is not None:
                 opened.push_async_callback(self._flights.stop)
                 await self._flights.start()
+            opened.push_async_callback(self._input_ends.stop)
+            await self._input_ends.start()
             log.info("watcher_ready", metrics_port=port)
             tell_ready(WATCHER)
             await asyncio.get_running_loop().create_future()  # until cancelled
@@ -75,14 +80,23 @@ class WatcherProcess:
         is_deaf = self._silence.deaf(now)
         self._announcer.look(KAFKA, _DEAF, fails=is_deaf)
         if is_deaf:
+            self._input_ends.inflow.forget(now)
             if self._flights is not None:
                 self._flights.canaries.forget()
             return
+        self._look_at(self._input_ends.inflow, now)
         if self._flights is not None:
             self._look_for(self._flights.canaries, now)
         for instance, silent in self._silence.silent(now).items():
             self._metrics.seen(instance, silent=silent)
             self._announcer.look(instance, _SILENT, fails=silent)
+
+    def _canaries_sent(self) -> int:
+        return 0 if self._flights is None else self._flights.sent
+
+    def _look_at(self, inflow: Inflow, now: float) -> None:
+        self._metrics.input(inflow.silence(now))
+        self._announcer.look(INPUT, _NO_INPUT, fails=inflow.is_silent(now))
 
     def _look_for(self, canaries: Canaries, now: float) -> None:
         late = canaries.late(now)

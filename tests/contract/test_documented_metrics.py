@@ -92,7 +92,7 @@ def test_prometheus_accepts_configuration_and_rules() -> None:
 def test_alert_rules_fire_when_they_should_and_not_before() -> None:
     promtool = tool("promtool", package="prometheus")
     tests = sorted(path.name for path in PROMETHEUS.glob("*.test.yml"))
-    subprocess.run([promtool, "test", "rules", *tests], cwd=PROMETHEUS, check=True, timeout=60)
+    subprocess.run([promtool, "test", "rules", *tests], cwd=PROMETHEUS, check=True, timeout=170)
 
 
 def test_prometheus_accepts_the_queries_of_the_dashboard(tmp_path: Path) -> None:

@@ -81,6 +81,22 @@ def test_a_partition_that_nobody_decides_is_told_until_somebody_does(outside: Ou
     assert audit.ledger.transactions == audit.ledger.decided == 1
 
 
+def test_payments_that_come_no_more_are_missed_and_canaries_are_none(outside: Outside) -> None:
+    quick = QUICK | {"watch_canary_seconds": "0.2", "watch_input_silent_seconds": "3"}
+    environment = environment_of(outside.bootstrap, outside.prefix, **outside.variables(**quick))
+    with running(("-m", "streams.operating.cli", "watcher"), environment) as watcher:
+
+        def seen_to_pay() -> bool:
+            outside.pay()
+            return watcher.metric("holdfast_input_silent_seconds") > 0
+
+        outside.until(seen_to_pay)
+        outside.until(lambda: told(outside, "input") == [("open", "INPUT_SILENT")])
+        assert watcher.metric("holdfast_input_silent_seconds") > 3
+        outside.pay()
+        outside.until(lambda: told(outside, "input")[1:] == [("resolved", "INPUT_SILENT")])
+
+
 def test_a_heartbeat_says_what_a_worker_is_at(outside: Outside) -> None:
     with running_worker(outside.bootstrap, outside.prefix, **outside.variables(**QUICK)):
         beats: list[Any] = []
