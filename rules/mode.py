@@ -27,9 +27,9 @@ class ModeReason(StrEnum):
     """Why a mode is what it is; of several that ask for the same mode the first here is told."""
 
     FORCED = "FORCED"  # the operator's word
+    MODEL_COLD_START = "MODEL_COLD_START"  # there is no model yet, and no scorer is missed
     CONNECTION_ERROR = "CONNECTION_ERROR"  # there is no scorer
     CIRCUIT_OPEN = "CIRCUIT_OPEN"
-    MODEL_COLD_START = "MODEL_COLD_START"
     MODEL_STALE = "MODEL_STALE"
     MODEL_DRIFTS = "MODEL_DRIFTS"  # labels, or scores, are not what they were
     LABELS_STALE = "LABELS_STALE"  # nobody has said for long what payments turned out to be
@@ -158,11 +158,11 @@ def _doubts(policy: ModePolicy, limits: Limits) -> Iterator[_Doubt]:
     yield _Doubt(
         stand_in, reason.FORCED, *fact(lambda v: v.breaker is BreakerState.FORCED_OPEN or v.released), why.FORCED
     )
+    yield _Doubt(stand_in, reason.MODEL_COLD_START, *fact(lambda v: not v.has_snapshot), why.MODEL_COLD_START)
     yield _Doubt(stand_in, reason.CONNECTION_ERROR, *fact(lambda v: not v.scorer_alive), why.CONNECTION_ERROR)
     yield _Doubt(
         stand_in, reason.CIRCUIT_OPEN, *fact(lambda v: v.breaker in _TRIED and not v.released), why.CIRCUIT_OPEN
     )
-    yield _Doubt(stand_in, reason.MODEL_COLD_START, *fact(lambda v: not v.has_snapshot), why.MODEL_COLD_START)
     yield _Doubt(
         stand_in,
         reason.MODEL_STALE,

@@ -48,6 +48,12 @@ def test_a_worker_that_is_well_is_normal_and_withholds_nothing() -> None:
         ({"breaker": OPEN}, Mode.STAND_IN, ModeReason.CIRCUIT_OPEN, FallbackReason.CIRCUIT_OPEN),
         ({"breaker": BreakerState.HALF_OPEN}, Mode.STAND_IN, ModeReason.CIRCUIT_OPEN, FallbackReason.CIRCUIT_OPEN),
         ({"has_snapshot": False}, Mode.STAND_IN, ModeReason.MODEL_COLD_START, FallbackReason.MODEL_COLD_START),
+        (
+            {"has_snapshot": False, "scorer_alive": False},  # a worker that has just begun
+            Mode.STAND_IN,
+            ModeReason.MODEL_COLD_START,
+            FallbackReason.MODEL_COLD_START,
+        ),
         ({"snapshot_age_seconds": 86_400.0}, Mode.STAND_IN, ModeReason.MODEL_STALE, FallbackReason.MODEL_STALE),
         ({"lanes_behind": 4}, Mode.STAND_IN, ModeReason.CONSUMER_LAG, None),
         ({"rules_failed_share": 0.5}, Mode.SAFE_DEFAULT, ModeReason.RULES_FAILED, None),
