@@ -13,6 +13,8 @@ from rules.breaker import BreakerState
 from rules.decision import FallbackReason
 from rules.hysteresis import Switch, SwitchPolicy
 
+EASED = 0.8  # of a bound: a busy machine is seldom far below it for many seconds on end, though nothing is wrong
+
 
 class Mode(StrEnum):
     """From the best to the worst."""
@@ -75,7 +77,7 @@ class ModePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Where doubts begin, in seconds; at half of each they end, but those of what is stale at once."""
+    """Where doubts begin, in seconds; at EASED of each they end, but those of what is stale at once."""
 
     slow: float  # a batch is scored so slowly that the breaker counts it
     old: float  # a payment is too old to be scored
@@ -182,5 +184,5 @@ def _doubts(policy: ModePolicy, limits: Limits) -> Iterator[_Doubt]:
         *number(lambda v: v.label_age_seconds, labels, 0.99 * labels, policy.calm_seconds),
     )
     old, slow = limits.old, limits.slow
-    yield _Doubt(degraded, reason.TRANSACTION_TOO_OLD, *number(lambda v: v.age_seconds, old, old / 2, soft))
-    yield _Doubt(degraded, reason.RESPONSE_SLOW, *number(lambda v: v.scoring_seconds, slow, slow / 2, soft))
+    yield _Doubt(degraded, reason.TRANSACTION_TOO_OLD, *number(lambda v: v.age_seconds, old, EASED * old, soft))
+    yield _Doubt(degraded, reason.RESPONSE_SLOW, *number(lambda v: v.scoring_seconds, slow, EASED * slow, soft))

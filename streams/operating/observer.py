@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
 
 MOST_RECORDS = 1_000  # at a time: the loop stays free for others
+LATER_MS, LATER_BYTES = 200, 1 << 18
 
 Take = Callable[[Any, float], None]  # a record, and when it was received: seconds since 1970
 
@@ -36,9 +37,15 @@ class _Told(msgspec.Struct):
 _decision = msgspec.json.Decoder(_Told)
 
 
-async def observe(settings: Settings, takes: Mapping[Topic, Take], *, from_beginning: bool) -> None:
-    """Hand over committed records as they come, until cancelled. The topics must exist."""
-    consumer = reader(settings.broker, fetch_max_wait_ms=100)
+async def observe(
+    settings: Settings, takes: Mapping[Topic, Take], *, from_beginning: bool, at_once: bool = True
+) -> None:
+    """Hand over committed records as they come, until cancelled. The topics must exist.
+
+    Not at once is LATER_MS later, many in one answer of the broker: for whom only what the records say matters.
+    """
+    waits = {"fetch_max_wait_ms": 100} if at_once else {"fetch_max_wait_ms": LATER_MS, "fetch_min_bytes": LATER_BYTES}
+    consumer = reader(settings.broker, **waits)
     await consumer.start()
     try:
         partitions = partitions_of(settings, takes)

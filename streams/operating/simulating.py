@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 TICK_SECONDS = 0.005
+LINGER_MS = 10  # as producers do that send much: a request for each payment would cost the broker more than deciding it
 TELL_SECONDS = 0.2
 AHEAD = timedelta(seconds=60)  # the contract allows five minutes: the clocks of a wall and of a stopwatch differ
 LARGEST_RECORD = 2_000_000  # some bad records are large
@@ -193,7 +194,7 @@ class _Sending:
 async def _producer(opened: AsyncExitStack, settings: Settings) -> "AIOKafkaProducer":
     from streams.broker.clients import sender
 
-    producer = sender(settings.broker, max_request_size=LARGEST_RECORD, max_batch_size=BATCH_BYTES)
+    producer = sender(settings.broker, linger_ms=LINGER_MS, max_request_size=LARGEST_RECORD, max_batch_size=BATCH_BYTES)
     opened.push_async_callback(producer.stop)
     await producer.start()
     return producer

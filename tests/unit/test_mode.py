@@ -107,6 +107,21 @@ def test_rules_that_fail_do_not_hide_that_the_model_is_withheld() -> None:
     assert (machine.mode, machine.withheld) == (Mode.SAFE_DEFAULT, FallbackReason.CIRCUIT_OPEN)
 
 
+@pytest.mark.parametrize(
+    ("field", "begins", "ends"), [("age_seconds", 0.25, 0.2), ("scoring_seconds", 0.02, 0.016)], ids=str
+)
+def test_a_number_must_be_well_below_its_bound_for_its_calm(field: str, begins: float, ends: float) -> None:
+    machine = a_machine()
+    machine.look(replace(WELL, **{field: begins}), 0.0)
+    for now in (1.0, 20.0):
+        assert machine.look(replace(WELL, **{field: ends * 1.001}), now) is None
+    assert machine.look(replace(WELL, **{field: ends}), 21.0) is None
+    assert machine.look(replace(WELL, **{field: ends}), 30.9) is None
+    change = machine.look(replace(WELL, **{field: ends}), 31.0)
+    assert change is not None
+    assert change.after is Mode.NORMAL
+
+
 def test_a_fact_must_be_gone_for_its_calm() -> None:
     machine = a_machine()
     machine.look(replace(WELL, breaker=OPEN), 10.0)

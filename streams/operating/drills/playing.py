@@ -66,7 +66,7 @@ async def _play(
 ) -> None:
     evidence = Evidence()
     async with asyncio.TaskGroup() as group:
-        work = [group.create_task(observe(stage.settings, evidence.takes(), from_beginning=not guarded))]
+        work = [group.create_task(observe(stage.settings, evidence.takes(), from_beginning=not guarded, at_once=False))]
         if beside is not None:
             work.append(group.create_task(_awaited(beside)))
         await asyncio.sleep(settle_seconds)

@@ -40,7 +40,7 @@ canaries = false                # every payment here is the traffic's
 partitions = 4
 
 [lanes]
-min_batch_interval_ms = 25      # fewer, larger Kafka transactions: one small machine does it all here
+min_batch_interval_ms = 50      # fewer, larger Kafka transactions: one small machine does it all here
 
 [deadline]
 lag_enter = 1000                # what the machine catches up with in a second
