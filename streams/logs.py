@@ -66,6 +66,12 @@ def _masked(value: object) -> object:
     return value if masked == text else masked
 
 
+def hush_clients() -> None:
+    """Have Kafka clients of this process say nothing: its user takes the broker away on purpose."""
+    for name in _CLIENTS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 def configure_logs(component: str) -> None:
     """Log to standard error; libraries from WARNING on."""
     structlog.configure(

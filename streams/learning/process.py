@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -247,4 +248,5 @@ class LearnerProcess:
 
 def run(settings: Settings) -> None:
     """Run the learner until it is told to stop; exit 70 on anything it cannot know the state of."""
+    os.nice(10)  # payments are decided first
     live(LEARNER, lambda: LearnerProcess(settings).run())

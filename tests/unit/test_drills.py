@@ -150,8 +150,15 @@ def found_wrong(drill: str, evidence: Evidence, moments: Moments = MOMENTS) -> l
 def test_the_model_is_replaced_once_nothing_goes_without_it_any_more() -> None:
     for drill in ("hung-model", "dead-model", "crashing-model", "hungry-model", "trickling-model", "short-model"):
         assert found_wrong(drill, good()) == []
-        late = Evidence(decisions=[*good().decisions, decided(5.1, model=False)])
+        late = Evidence(decisions=[decided(n / 10, model=not 0 <= n < 51) for n in range(-20, 110)])
         assert found_wrong(drill, late) == ["the model decides again within 5 s"]
+        never = Evidence(decisions=[decided(n / 10, model=n % 10 > 0) for n in range(110)])
+        assert found_wrong(drill, never) == ["the model decides again within 5 s"]
+
+
+def test_one_late_payment_long_after_the_scorer_was_replaced_is_no_scorer_that_is_gone() -> None:
+    evidence = Evidence(decisions=[decided(n / 100, model=not 0 <= n < 200 and n != 600) for n in range(1_100)])
+    assert found_wrong("dead-model", evidence) == []
 
 
 def test_load_that_swings_changes_the_mode_a_few_times_and_opens_an_incident_once() -> None:

@@ -133,9 +133,11 @@ def _ask(drills: "list[Drill]", settings: "Settings", why: str, *, yes: bool) ->
 
 
 def _scratch(drills: "list[Drill]", home: Path, rate: float, console: "Console") -> Play:
+    from streams.logs import hush_clients
     from streams.operating.drills.playing import play
     from streams.operating.showing import told_on
 
+    hush_clients()
     return lambda judged: play(drills, home, rate=rate, told=told_on(console), judged=judged)
 
 

@@ -21,7 +21,7 @@ from streams.settings import Settings
 
 CALM_SECONDS, CALM_SHARE = 2.0, 0.95  # the model decides for so long, nearly all
 LOOK_SECONDS = 0.1
-SETTLE_SECONDS = 10.0  # beside each worker a spare is started soon after it, and imports everything
+SETTLE_SECONDS = 25.0  # spares are started soon after their workers and import everything, and Java compiles
 UNHEARD_SECONDS = 3.0  # after which nobody is going to hear of what nobody needs to hear of
 AUDIT_SECONDS = 30.0
 BREAK_OFF_SECONDS, MOST_MISSED = 2.0, 0.1  # a live drill ends if so many of the latest payments are late

@@ -52,6 +52,7 @@ window_seconds = 20.0           # a drill does not last long
 [learner]
 publish_interval_seconds = 86400.0  # the model is the drill's to change
 publish_every_labels = 1000000000
+drift_after_labels = 1000000000 # it learnt from other cards, and nobody may mend that here
 """
 
 
