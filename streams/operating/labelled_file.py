@@ -12,6 +12,18 @@ _CARD = ("pan_token", "customer_id")
 _ACCEPTOR = ("terminal_id", "merchant_id")
 _LABEL = ("is_fraud", "fraud")
 _TIME = ("event_time", "seconds")
+_TOLD = (  # where the history tells; as the contract has them
+    "mcc",
+    "merchant_country",
+    "card_country",
+    "channel",
+    "pan_entry_mode",
+    "device_id",
+    "avs_result",
+    "cvv_result",
+    "eci",
+    "three_ds_status",
+)
 
 
 class LabelledFileUnreadable(Exception):
@@ -22,7 +34,9 @@ def read_labelled(path: Path, *, epoch: datetime) -> Iterator[Payment]:
     """Payments in the file's order, which must be that of time; `epoch` is what a column `seconds` counts from.
 
     Columns: transaction_id, event_time or seconds, pan_token or customer_id, terminal_id or merchant_id, amount_minor,
-    is_fraud, and currency where it is not US dollars. Raises LabelledFileUnreadable.
+    is_fraud, and currency where it is not US dollars. Where there are such columns also merchant_id beside terminal_id,
+    and mcc, countries, channel, entry mode, device and results of checks by the contract's names. Raises
+    LabelledFileUnreadable.
     """
     begin = epoch.timestamp()
     latest = float("-inf")
@@ -31,9 +45,20 @@ def read_labelled(path: Path, *, epoch: datetime) -> Iterator[Payment]:
         label, time = _named(columns, _LABEL), _named(columns, _TIME)
         ids, amounts = columns[_named(columns, ("transaction_id",))], columns[_named(columns, ("amount_minor",))]
         currencies = columns.get("currency") or ["USD"] * len(ids)
+        merchants = columns.get("merchant_id") or [None] * len(ids)
+        told = zip(*(columns.get(name) or [None] * len(ids) for name in _TOLD), strict=True)
         times = map(_seconds, columns[time]) if time == "event_time" else (begin + each for each in columns[time])
-        for at, number, who, where, amount, currency, is_fraud in zip(
-            times, ids, columns[card], columns[acceptor], amounts, currencies, columns[label], strict=True
+        for at, number, who, where, amount, currency, is_fraud, merchant, fields in zip(
+            times,
+            ids,
+            columns[card],
+            columns[acceptor],
+            amounts,
+            currencies,
+            columns[label],
+            merchants,
+            told,
+            strict=True,
         ):
             if at < latest:
                 raise LabelledFileUnreadable(f"{path}: transaction {number} is earlier than the one before it")
@@ -46,7 +71,14 @@ def read_labelled(path: Path, *, epoch: datetime) -> Iterator[Payment]:
                 amount_minor=int(amount),
                 currency=str(currency),
                 is_fraud=bool(is_fraud),
+                merchant=_text(merchant),
+                **dict(zip(_TOLD, map(_text, fields), strict=True)),
             )
+
+
+def _text(value: Any) -> str | None:
+    """None for an empty one: a CSV file has no other."""
+    return str(value) if value is not None and value != "" else None
 
 
 def _seconds(moment: datetime | str) -> float:

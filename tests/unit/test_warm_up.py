@@ -3,7 +3,7 @@
 import pytest
 
 from models.features import FEATURES
-from models.profile import pack
+from models.profile_packing import pack
 from models.warm_up import Payment, WarmUp, prequential
 
 DAY = 86_400
