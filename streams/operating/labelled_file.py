@@ -12,18 +12,7 @@ _CARD = ("pan_token", "customer_id")
 _ACCEPTOR = ("terminal_id", "merchant_id")
 _LABEL = ("is_fraud", "fraud")
 _TIME = ("event_time", "seconds")
-_TOLD = (  # where the history tells; as the contract has them
-    "mcc",
-    "merchant_country",
-    "card_country",
-    "channel",
-    "pan_entry_mode",
-    "device_id",
-    "avs_result",
-    "cvv_result",
-    "eci",
-    "three_ds_status",
-)
+_TOLD = Payment._fields[Payment._fields.index("mcc") :]  # where the history tells, by the contract's names
 
 
 class LabelledFileUnreadable(Exception):
@@ -64,15 +53,16 @@ def read_labelled(path: Path, *, epoch: datetime) -> Iterator[Payment]:
                 raise LabelledFileUnreadable(f"{path}: transaction {number} is earlier than the one before it")
             latest = at
             yield Payment(
-                at=at,
-                transaction_id=f"tx-{number}",
-                card=f"card-{who}",
-                acceptor=f"term-{where}",
-                amount_minor=int(amount),
-                currency=str(currency),
-                is_fraud=bool(is_fraud),
-                merchant=_text(merchant),
-                **dict(zip(_TOLD, map(_text, fields), strict=True)),
+                at,
+                f"tx-{number}",
+                f"card-{who}",
+                f"term-{where}",
+                int(amount),
+                str(currency),
+                bool(is_fraud),
+                0,
+                _text(merchant),
+                *map(_text, fields),
             )
 
 
@@ -101,7 +91,9 @@ def _batches(path: Path) -> Iterator[dict[str, list[Any]]]:
     except ImportError as error:
         raise LabelledFileUnreadable("labelled files need pyarrow: install holdfast[data]") from error
     try:
-        source = pa.csv.open_csv(path) if path.suffix == ".csv" else pa.parquet.ParquetFile(path).iter_batches()
+        told = pa.csv.ConvertOptions(column_types=dict.fromkeys(_TOLD, pa.string()))  # 0742 is a category, 742 is none
+        is_csv = path.suffix == ".csv"
+        source = pa.csv.open_csv(path, convert_options=told) if is_csv else pa.parquet.ParquetFile(path).iter_batches()
         for batch in source:
             yield batch.to_pydict()
     except (OSError, pa.ArrowException) as error:
