@@ -56,6 +56,6 @@ def activity(at: float, profile: Profile, merchant: int = 0) -> Activity:
         len(merchants_1h) - (0 in merchants_1h) or 1,
         len(merchants_1d) - (0 in merchants_1d) or 1,
         (idle if idle > 0 else 0) if profile.n else None,
-        int(at % SECONDS_PER_DAY // 3_600),
+        moment % SECONDS_PER_DAY // 3_600,
     )
     return tuple.__new__(Activity, values)  # the class's own takes twice the time

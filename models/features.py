@@ -151,5 +151,14 @@ def features(
         1.0 if country and profile.countries and country not in profile.countries else 0.0,
         1.0 if device and profile.devices and device not in profile.devices else 0.0,
         1.0 if category and profile.categories and category not in profile.categories else 0.0,
-        *circumstances(paid),
+        *circumstances(
+            paid.channel,
+            paid.pan_entry_mode,
+            paid.avs_result,
+            paid.cvv_result,
+            paid.eci,
+            paid.three_ds_status,
+            paid.card_country,
+            paid.merchant_country,
+        ),
     ]

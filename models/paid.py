@@ -15,8 +15,12 @@ class Paid(Protocol):
         """ISO 4217."""
 
     @property
-    def merchant_id(self) -> str:
-        """Who was paid."""
+    def acceptor(self) -> str:
+        """Where: the terminal, or the merchant."""
+
+    @property
+    def merchant_id(self) -> str | None:
+        """Who was paid; where that is not told, the acceptor stands for it."""
 
     @property
     def mcc(self) -> str | None:

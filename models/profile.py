@@ -4,8 +4,8 @@ Amounts are minor units, times whole seconds since 1970. A mutable slotted class
 changed and packed once per transaction, and copying it on each change would double that cost.
 """
 
-import math
 from bisect import bisect_left
+from math import sqrt
 
 from models.daily import SECONDS_PER_DAY, advanced
 from models.marks import NO_MARKS, Marks
@@ -126,19 +126,17 @@ class Profile:
         total = self.mean * weight + amount_minor
         return amount_minor * (weight + 1) / (total if total > 1.0 else 1.0)
 
-    def spread(self) -> float:
-        """Robust standard deviation of the amount, drawn towards half the mean while the card is new."""
+    def deviations(self, amount_minor: int) -> float:
+        """How many standard deviations the amount is above the usual one, at most MOST_DEVIATIONS; 0 for a new card.
+
+        The robust deviation, drawn towards half the mean while the card is new.
+        """
+        if not self.n:
+            return 0.0
         half = self.mean / 2
         weight = self.n if self.n < _MOST_WEIGHT else _MOST_WEIGHT
         pooled = (self.variance * weight + half * half * _HALF_MEAN_WEIGHT) / (weight + _HALF_MEAN_WEIGHT)
-        return math.sqrt(pooled)
-
-    def deviations(self, amount_minor: int) -> float:
-        """How many of `spread` the amount is above the usual one, within MOST_DEVIATIONS; 0 for a new card."""
-        if not self.n:
-            return 0.0
-        spread = self.spread()
-        off = (amount_minor - self.mean) / (spread if spread > 1.0 else 1.0)
+        off = (amount_minor - self.mean) / (sqrt(pooled) if pooled > 1.0 else 1.0)
         return MOST_DEVIATIONS if off > MOST_DEVIATIONS else off if off > -MOST_DEVIATIONS else -MOST_DEVIATIONS
 
     def observe(self, at: float, amount_minor: int, id_hash: int, fingerprint: int, marks: Marks = NO_MARKS) -> None:

@@ -21,8 +21,7 @@ from models.profile import Profile
 class Payment(NamedTuple):
     """One labelled transaction of a history; `at` in seconds since 1970, `acceptor` the terminal or merchant.
 
-    The rest is as a transaction has it, None where the history does not tell; a merchant it does not tell is the
-    acceptor.
+    The rest is as a transaction has it, None where the history does not tell.
     """
 
     at: float
@@ -33,7 +32,7 @@ class Payment(NamedTuple):
     currency: str
     is_fraud: bool
     fingerprint: int = 0  # of the content, for duplicates
-    merchant: str | None = None
+    merchant_id: str | None = None
     mcc: str | None = None
     merchant_country: str | None = None
     card_country: str | None = None
@@ -44,11 +43,6 @@ class Payment(NamedTuple):
     cvv_result: str | None = None
     eci: str | None = None
     three_ds_status: str | None = None
-
-    @property
-    def merchant_id(self) -> str:
-        """Who was paid."""
-        return self.merchant or self.acceptor
 
 
 class Scored(NamedTuple):

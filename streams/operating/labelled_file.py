@@ -12,7 +12,7 @@ _CARD = ("pan_token", "customer_id")
 _ACCEPTOR = ("terminal_id", "merchant_id")
 _LABEL = ("is_fraud", "fraud")
 _TIME = ("event_time", "seconds")
-_TOLD = Payment._fields[Payment._fields.index("mcc") :]  # where the history tells, by the contract's names
+_TOLD = Payment._fields[Payment._fields.index("merchant_id") :]  # by the contract's names, where the history tells
 
 
 class LabelledFileUnreadable(Exception):
@@ -24,8 +24,8 @@ def read_labelled(path: Path, *, epoch: datetime) -> Iterator[Payment]:
 
     Columns: transaction_id, event_time or seconds, pan_token or customer_id, terminal_id or merchant_id, amount_minor,
     is_fraud, and currency where it is not US dollars. Where there are such columns also merchant_id beside terminal_id,
-    and mcc, countries, channel, entry mode, device and results of checks by the contract's names. Raises
-    LabelledFileUnreadable.
+    which stands for a terminal that is not told, and mcc, countries, channel, entry mode, device and results of checks
+    by the contract's names. Raises LabelledFileUnreadable.
     """
     begin = epoch.timestamp()
     latest = float("-inf")
@@ -34,10 +34,9 @@ def read_labelled(path: Path, *, epoch: datetime) -> Iterator[Payment]:
         label, time = _named(columns, _LABEL), _named(columns, _TIME)
         ids, amounts = columns[_named(columns, ("transaction_id",))], columns[_named(columns, ("amount_minor",))]
         currencies = columns.get("currency") or ["USD"] * len(ids)
-        merchants = columns.get("merchant_id") or [None] * len(ids)
         told = zip(*(columns.get(name) or [None] * len(ids) for name in _TOLD), strict=True)
         times = map(_seconds, columns[time]) if time == "event_time" else (begin + each for each in columns[time])
-        for at, number, who, where, amount, currency, is_fraud, merchant, fields in zip(
+        for at, number, who, where, amount, currency, is_fraud, fields in zip(
             times,
             ids,
             columns[card],
@@ -45,7 +44,6 @@ def read_labelled(path: Path, *, epoch: datetime) -> Iterator[Payment]:
             amounts,
             currencies,
             columns[label],
-            merchants,
             told,
             strict=True,
         ):
@@ -56,12 +54,11 @@ def read_labelled(path: Path, *, epoch: datetime) -> Iterator[Payment]:
                 at,
                 f"tx-{number}",
                 f"card-{who}",
-                f"term-{where}",
+                f"term-{_text(where) or fields[0]}",
                 int(amount),
                 str(currency),
                 bool(is_fraud),
                 0,
-                _text(merchant),
                 *map(_text, fields),
             )
 

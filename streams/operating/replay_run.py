@@ -170,7 +170,7 @@ def _transaction(payment: Payment) -> Transaction:
         pan_token=payment.card,
         amount_minor=payment.amount_minor,
         currency=payment.currency,
-        merchant_id=payment.merchant_id,
+        merchant_id=payment.merchant_id or payment.acceptor,
         terminal_id=payment.acceptor,
         mcc=payment.mcc,
         merchant_country=payment.merchant_country,

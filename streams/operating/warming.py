@@ -38,7 +38,7 @@ def payment_of(simulated: SimulatedTransaction) -> Payment:
         amount_minor=paid.amount_minor,
         currency=paid.currency,
         is_fraud=simulated.is_fraud,
-        merchant=paid.merchant_id,
+        merchant_id=paid.merchant_id,
         mcc=paid.mcc,
         merchant_country=paid.merchant_country,
         card_country=paid.card_country,

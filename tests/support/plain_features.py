@@ -1,5 +1,6 @@
 """What each feature is, written plainly from the profile's state: the reference that the fast form must equal."""
 
+import math
 from typing import Any
 
 from models.acceptor_labels import LONGEST_HISTORY
@@ -64,7 +65,8 @@ def _hours(at: float, paid: Any, unit: int, profile: Profile) -> dict[str, float
             told[f"card_count_{name}"] = float(len(inside))
             told[f"card_sum_{name}"] = sum(amount for amount, _ in inside) / unit
         if name != "10m":
-            told[f"card_merchants_{name}"] = float(len({mark(paid.merchant_id), *(where for _, where in inside)} - {0}))
+            merchants = {mark(paid.merchant_id or paid.acceptor), *(where for _, where in inside)}
+            told[f"card_merchants_{name}"] = float(len(merchants - {0}))
     idle = max(int(at) - profile.newest, 0) / 60 if profile.n else 86_400.0
     return told | {"card_idle_minutes": min(idle, 86_400.0)}
 
@@ -92,9 +94,11 @@ def _habit(at: float, amount: int, profile: Profile) -> dict[str, float]:
     weekday = (int(at // DAY) + 3) % 7
     last = first + 7 + (1 - at % DAY / DAY > 0.5)
     around = (2 * profile.hours[span] + profile.hours[(span - 1) % 12] + profile.hours[(span + 1) % 12]) / 4
-    off = (amount - profile.mean) / max(profile.spread(), 1.0) if profile.n else 0.0
+    weight, half = min(profile.n, 200), profile.mean / 2
+    spread = math.sqrt((profile.variance * weight + half * half * 5) / (weight + 5))
+    off = (amount - profile.mean) / max(spread, 1.0) if profile.n else 0.0
     return {
-        "amount_ratio": profile.ratio(amount),
+        "amount_ratio": amount * (weight + 1) / max(profile.mean * weight + amount, 1.0),
         "amount_z": max(-100.0, min(off, 100.0)),
         "card_history": min(float(profile.n), 1_000.0),
         "card_max_ratio_7d": max(profile.peak_ratios[max(first, 0) : max(last, 0)], default=0) / 64,
@@ -105,7 +109,7 @@ def _habit(at: float, amount: int, profile: Profile) -> dict[str, float]:
 
 
 def _novelty(at: float, paid: Any, profile: Profile) -> dict[str, float]:
-    merchant = mark(paid.merchant_id)
+    merchant = mark(paid.merchant_id or paid.acceptor)
     first = profile.day - int(at // DAY)
     days_ago = {known: age - first for known, age in zip(profile.merchants, profile.merchant_ages, strict=True)}
     told = {

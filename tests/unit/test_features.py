@@ -27,9 +27,9 @@ def row_of(at, paid, profile, merchant, card_fraud_at):
     return features(at, paid, marks, profile, activity(at, profile, marks.merchant), merchant, card_fraud_at)
 
 
-def named(at=NOON, amount=1_000, currency="EUR", profile=None, merchant=None, card_fraud_at=None, **told):
-    paid = Payment(at, "t", "c", "a", amount, currency, False)._replace(**told)
-    row = row_of(at, paid, profile or Profile(), merchant, card_fraud_at)
+def named(at=NOON, amount=1_000, currency="EUR", profile=None, history=None, card_fraud_at=None, **told):
+    paid = Payment(at, "t", "c", "a", amount, currency, False, **told)
+    row = row_of(at, paid, profile or Profile(), history, card_fraud_at)
     return dict(zip(FEATURES, row, strict=True))
 
 
@@ -140,26 +140,26 @@ def test_fraud_of_the_card_is_known_for_thirty_days():
 
 
 def test_an_unpublished_merchant_has_no_risk_and_the_oldest_ages():
-    told = named(merchant=None)
+    told = named(history=None)
     assert told["merchant_risk_30d"] == told["merchant_fraud_run"] == told["merchant_count_30d"] == 0.0
     assert told["merchant_fraud_age"] == told["merchant_legit_age"] == OLDEST_DAYS
 
 
 def test_merchant_risk_is_the_share_of_fraud_among_labels_that_had_time_to_mature():
     history = history_of((NOON - 12 * DAY, False), (NOON - 10 * DAY, True), (NOON - 9 * DAY, True))
-    told = named(merchant=history)
+    told = named(history=history)
     assert (told["merchant_count_7d"], told["merchant_risk_7d"]) == (3.0, pytest.approx(2 / 3))
     assert (told["merchant_count_1d"], told["merchant_risk_1d"]) == (0.0, 0.0)
 
 
 def test_fraud_reported_early_counts_at_once():
-    told = named(merchant=history_of((NOON - DAY, True)))
+    told = named(history=history_of((NOON - DAY, True)))
     assert (told["merchant_count_1d"], told["merchant_risk_1d"]) == (1.0, 1.0)
 
 
 def test_merchant_labels_tell_the_run_and_the_ages():
     history = history_of((NOON - 12 * DAY, False), (NOON - 10 * DAY, True), (NOON - 9 * DAY, True))
-    told = named(merchant=history)
+    told = named(history=history)
     assert (told["merchant_fraud_run"], told["merchant_fraud_run_age"]) == (2.0, 10.0)
     assert (told["merchant_legit_age"], told["merchant_fraud_age"]) == (12.0, 9.0)
     assert (told["merchant_last_was_fraud"], told["merchant_risk_last3"]) == (1.0, pytest.approx(2 / 3))
@@ -174,7 +174,7 @@ def test_the_last_minutes_and_the_last_hour_are_without_the_present_transaction(
 
 def test_distinct_merchants_are_counted_with_the_present_one():
     profile = customer_of((NOON - 9 * DAY, "d"), (NOON - DAY // 2, "c"), (NOON - 1_800, "b"), (NOON - 60, "b"))
-    new, known = named(profile=profile), named(profile=profile, merchant="b")
+    new, known = named(profile=profile), named(profile=profile, merchant_id="b")
     windows = ("1h", "1d", "7d", "30d")
     assert [new[f"card_merchants_{each}"] for each in windows] == [2.0, 3.0, 3.0, 4.0]
     assert [known[f"card_merchants_{each}"] for each in windows] == [1.0, 2.0, 2.0, 3.0]
@@ -201,7 +201,7 @@ def test_a_weekday_that_the_card_never_pays_on_is_below_one():
 
 def test_a_merchant_is_new_to_a_card_that_knows_others():
     profile = customer_of((NOON - 3 * DAY, "b"))
-    new, known = named(profile=profile), named(profile=profile, merchant="b")
+    new, known = named(profile=profile), named(profile=profile, merchant_id="b")
     assert (new["merchant_is_new"], new["merchant_visit_age"]) == (1.0, OLDEST_DAYS)
     assert (known["merchant_is_new"], known["merchant_visit_age"]) == (0.0, 3.0)
     assert named()["merchant_is_new"] == 0.0
@@ -266,7 +266,7 @@ payments = st.builds(
     amount_minor=amounts,
     currency=st.sampled_from(["EUR", "JPY", "KWD"]),
     is_fraud=st.just(False),
-    merchant=st.none() | st.sampled_from("ab"),
+    merchant_id=st.none() | st.sampled_from("ab"),
     mcc=st.none() | st.sampled_from(["5411", "7995"]),
     merchant_country=st.none() | st.sampled_from(["DE", "FR"]),
     card_country=st.none() | st.sampled_from(["DE", "FR"]),
