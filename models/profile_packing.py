@@ -75,7 +75,7 @@ def _packed(profile: Profile, flags: int) -> bytes:
         *countries,
         *devices,
         *categories,
-        *(_stand_ins(profile) if flags else ()),
+        *(_stand_ins(profile) if flags & _STAND_INS else ()),
     )
 
 
