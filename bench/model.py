@@ -43,7 +43,7 @@ class Costs:
     """Medians of a few times."""
 
     columns: int  # of the model: features and hinges
-    features_us: float  # of one payment
+    features_us: float  # of one payment: its marks, what the card just did, and the features
     score_us: float  # of one payment, in batches of BATCH
     lessons_per_second: int
     river_lessons_per_second: int  # scaler and logistic regression alone, on columns that are made already

@@ -1,14 +1,31 @@
 """The features of a transaction: what the model sees, and what is published with the decision.
 
-The first 15 are those of the Fraud Detection Handbook (Le Borgne et al., chapter 3); the others set the amount against
-the card's own habit and read the acceptor's labels. No feature knows anything of a population.
+The first 15 are those of the Fraud Detection Handbook (Le Borgne et al., chapter 3); the others set the payment against
+the card's own habits, read the acceptor's labels, and say how it was made. No feature knows anything of a population.
+
+The hot path: `python -m bench.model` has the time, and `tests/unit/test_features.py` the plain form that it equals.
 """
 
+from models.acceptor_labels import (
+    LABEL_DELAY,
+    LABELS_UNKNOWN,
+    LONGEST_HISTORY,
+    OLDEST_DAYS,
+    WINDOWS_UNKNOWN,
+    acceptor_latest,
+    acceptor_windows,
+)
 from models.activity import Activity
+from models.card_habits import card_days, merchants_met
+from models.circumstances import CIRCUMSTANCES, circumstances
 from models.currency import minor_per_major
-from models.daily import SECONDS_PER_DAY, day_of, part_of_day_left, window_sum
+from models.daily import SECONDS_PER_DAY, window_sum
+from models.marks import Marks
 from models.merchant_history import MerchantHistory
-from models.profile import RATIO_STEPS, RING_SIZE, Profile
+from models.paid import Paid
+from models.profile import ONCE, RATIO_STEPS, RING_SIZE, SPAN_SECONDS, SPANS, WEEKDAYS, Profile
+
+__all__ = ["CARD_FRAUD_DAYS", "FEATURES", "LABEL_DELAY", "OLDEST_DAYS", "features"]
 
 FEATURES: tuple[str, ...] = (
     "amount",
@@ -39,137 +56,109 @@ FEATURES: tuple[str, ...] = (
     "merchant_risk_last3",
     "merchant_risk_last8",
     "merchant_fraud_age",
+    "card_count_10m",
+    "card_sum_10m",
+    "card_count_1h",
+    "card_sum_1h",
+    "card_merchants_1h",
+    "card_sum_1d",
+    "card_merchants_1d",
+    "card_sum_7d",
+    "card_sum_30d",
+    "card_idle_minutes",
+    "hour_habit",
+    "weekday_habit",
+    "card_merchants_7d",
+    "card_merchants_30d",
+    "merchant_is_new",
+    "merchant_visit_age",
+    "country_is_new",
+    "device_is_new",
+    "category_is_new",
+    *CIRCUMSTANCES,
 )
 
-LABEL_DELAY = 7 * SECONDS_PER_DAY  # the Handbook's: risk is counted where labels have had this long to arrive
 CARD_FRAUD_DAYS = 30
-OLDEST_DAYS = 60.0  # an age beyond this, or of what never was
-LONGEST_HISTORY = 1_000
-_MATURED_AFTER = LABEL_DELAY // SECONDS_PER_DAY
-_Z_BOUND = 100.0
-_NIGHT_UNTIL_HOUR = 6
-_MERCHANT_UNKNOWN = [0.0] * 6
-_LABELS_UNKNOWN = [0.0, OLDEST_DAYS, OLDEST_DAYS, 0.0, 0.0, 0.0, OLDEST_DAYS]
+_CARD_FRAUD_SECONDS = CARD_FRAUD_DAYS * SECONDS_PER_DAY
+_LONGEST_IDLE = OLDEST_DAYS * SECONDS_PER_DAY
+_SATURDAY = 5
+_PRIOR = 4.0 * ONCE  # as if four payments had been spread evenly: a new card has no habit to break
+_NEARBY = SPANS / 4  # the span itself counts half, its neighbours a quarter each
+_NIGHT_UNTIL = 7 * 3_600
 
 
 def features(
     at: float,
-    amount_minor: int,
-    currency: str,
+    paid: Paid,
+    marks: Marks,
     profile: Profile,
+    recent: Activity,
     merchant: MerchantHistory | None,
     card_fraud_at: float | None,
 ) -> list[float]:
-    """The 28 numbers of FEATURES for a transaction at `at`, all finite, amounts in major units, ages in days.
+    """The numbers of FEATURES for a payment at `at`, all finite, amounts in major units, ages in days.
 
-    Call before `profile.observe`: counts and means include the present transaction by themselves. `merchant` is None
-    where no fraud is known of the acceptor; `card_fraud_at` is the time of the card's latest known fraud.
+    Call before `profile.observe`: counts and means include the present transaction by themselves. `marks` are the
+    payment's, `recent` is the card's activity before it; `merchant` is None where no fraud is known of the acceptor;
+    `card_fraud_at` is the time of the card's latest known fraud.
     """
-    unit = minor_per_major(currency)
-    day = day_of(at)
-    left = part_of_day_left(at)
+    amount_minor, unit = paid.amount_minor, minor_per_major(paid.currency)
+    day, second = int(at // SECONDS_PER_DAY), at % SECONDS_PER_DAY
+    left = 1.0 - second / SECONDS_PER_DAY
     first = profile.day - day
+    weekday, span = (day + 3) % WEEKDAYS, int(second // SPAN_SECONDS)  # 1970-01-01 was a Thursday
+    hours, weekdays = profile.hours, profile.weekdays
+    _, country, device, category = marks
+    count_10m, count_1h, count_1d, sum_10m, sum_1h, sum_1d, merchants_1h, merchants_1d, idle, _ = recent
+    count_7d, count_30d, sum_7d, sum_30d, big_14d, peak_7d = card_days(first, left, profile)
+    if len(profile.ring_times) == RING_SIZE:  # it may have lost some of the day
+        count_1d = window_sum(profile.counts, first, left, 1)
+        sum_1d = window_sum(profile.sums, first, left, 1)
+    count_1d, count_7d, count_30d = count_1d + 1.0, count_7d + 1.0, count_30d + 1.0
+    sum_1d, sum_7d, sum_30d = sum_1d + amount_minor, sum_7d + amount_minor, sum_30d + amount_minor
+    history = profile.n
     return [
         amount_minor / unit,
-        1.0 if (day + 3) % 7 >= 5 else 0.0,  # 1970-01-01 was a Thursday
-        1.0 if at % SECONDS_PER_DAY // 3_600 <= _NIGHT_UNTIL_HOUR else 0.0,
-        *_card_day(int(at), first, left, amount_minor, unit, profile),
-        *_card_window(first, left, 7, amount_minor, unit, profile),
-        *_card_window(first, left, 30, amount_minor, unit, profile),
-        *(_MERCHANT_UNKNOWN if merchant is None else _merchant_windows(merchant.newest_day - day, left, merchant)),
+        1.0 if weekday >= _SATURDAY else 0.0,
+        1.0 if second < _NIGHT_UNTIL else 0.0,
+        count_1d,
+        sum_1d / count_1d / unit,
+        count_7d,
+        sum_7d / count_7d / unit,
+        count_30d,
+        sum_30d / count_30d / unit,
+        *(WINDOWS_UNKNOWN if merchant is None else acceptor_windows(merchant.newest_day - day, left, merchant)),
         profile.ratio(amount_minor),
-        _z(amount_minor, profile),
-        float(min(profile.n, LONGEST_HISTORY)),
-        _peak_ratio(first, left, profile),
-        window_sum(profile.big_counts, first, left, 14),
-        1.0 if card_fraud_at is not None and at - card_fraud_at < CARD_FRAUD_DAYS * SECONDS_PER_DAY else 0.0,
-        *(_LABELS_UNKNOWN if merchant is None else _merchant_labels(at, merchant)),
+        profile.deviations(amount_minor),
+        history + 0.0 if history < LONGEST_HISTORY else LONGEST_HISTORY,
+        peak_7d / RATIO_STEPS,
+        big_14d,
+        1.0 if card_fraud_at is not None and at - card_fraud_at < _CARD_FRAUD_SECONDS else 0.0,
+        *(LABELS_UNKNOWN if merchant is None else acceptor_latest(at, merchant)),
+        count_10m + 0.0,
+        sum_10m / unit,
+        count_1h + 0.0,
+        sum_1h / unit,
+        merchants_1h + 0.0,
+        sum_1d / unit,
+        merchants_1d + 0.0,
+        sum_7d / unit,
+        sum_30d / unit,
+        idle / 60.0 if idle is not None and idle < _LONGEST_IDLE else _LONGEST_IDLE / 60.0,
+        (_NEARBY * (2 * hours[span] + hours[span - 1] + hours[span - SPANS + 1]) + _PRIOR) / (sum(hours) + _PRIOR),
+        (WEEKDAYS * weekdays[weekday] + _PRIOR) / (sum(weekdays) + _PRIOR),
+        *merchants_met(first, marks[0], profile),
+        1.0 if country and profile.countries and country not in profile.countries else 0.0,
+        1.0 if device and profile.devices and device not in profile.devices else 0.0,
+        1.0 if category and profile.categories and category not in profile.categories else 0.0,
+        *circumstances(
+            paid.channel,
+            paid.pan_entry_mode,
+            paid.avs_result,
+            paid.cvv_result,
+            paid.eci,
+            paid.three_ds_status,
+            paid.card_country,
+            paid.merchant_country,
+        ),
     ]
-
-
-def activity(at: float, profile: Profile) -> Activity:
-    """What the card did before now, by the ring of its profile: the present transaction is not in it."""
-    moment = int(at)
-    count_10m = count_1h = sum_1h = sum_1d = 0
-    for time, amount in zip(profile.ring_times, profile.ring_amounts, strict=True):
-        age = moment - time
-        if not 0 <= age < SECONDS_PER_DAY:
-            continue
-        sum_1d += amount
-        if age < 3_600:
-            count_1h += 1
-            sum_1h += amount
-            count_10m += age < 600
-    last_seen = profile.last_seen
-    return Activity(
-        card_count_10m=count_10m,
-        card_count_1h=count_1h,
-        card_sum_1h_minor=sum_1h,
-        card_sum_1d_minor=sum_1d,
-        seconds_since_last=None if last_seen is None else max(moment - last_seen, 0),
-        hour_utc=int(at % SECONDS_PER_DAY // 3_600),
-    )
-
-
-def _card_day(
-    moment: int, first: int, left: float, amount_minor: int, unit: int, profile: Profile
-) -> tuple[float, float]:
-    """Count and mean amount of the last 24 hours, exact unless the ring overflowed, the present one included."""
-    if len(profile.ring_times) == RING_SIZE:
-        return _card_window(first, left, 1, amount_minor, unit, profile)
-    since = moment - SECONDS_PER_DAY
-    ring = zip(profile.ring_times, profile.ring_amounts, strict=True)
-    inside = [amount for time, amount in ring if since < time <= moment]
-    count = len(inside) + 1
-    return float(count), (sum(inside) + amount_minor) / count / unit
-
-
-def _card_window(
-    first: int, left: float, days: int, amount_minor: int, unit: int, profile: Profile
-) -> tuple[float, float]:
-    """Count and mean amount over so many days, the present transaction included."""
-    count = window_sum(profile.counts, first, left, days) + 1.0
-    return count, (window_sum(profile.sums, first, left, days) + amount_minor) / count / unit
-
-
-def _z(amount_minor: int, profile: Profile) -> float:
-    """Standard deviations above the card's usual amount; 0 for a new card."""
-    if not profile.n:
-        return 0.0
-    return max(-_Z_BOUND, min((amount_minor - profile.mean) / max(profile.spread(), 1.0), _Z_BOUND))
-
-
-def _peak_ratio(first: int, left: float, profile: Profile) -> float:
-    """Largest ratio of the last 7 days; of the oldest, partly outside day, only while most of it is inside."""
-    last = first + 7 + (left > 0.5)
-    return max(profile.peak_ratios[max(first, 0) : max(last, 0)], default=0) / RATIO_STEPS
-
-
-def _merchant_windows(first: int, left: float, merchant: MerchantHistory) -> list[float]:
-    """Labelled count and fraud share over 1, 7 and 30 days that had LABEL_DELAY to mature, and all labelled since."""
-    windows: list[float] = []
-    for days in (1, 7, 30):
-        count = window_sum(merchant.labelled, first, left, _MATURED_AFTER + days)
-        fraud = window_sum(merchant.fraud, first, left, _MATURED_AFTER + days)
-        windows += (count, fraud / count if count else 0.0)
-    return windows
-
-
-def _merchant_labels(at: float, merchant: MerchantHistory) -> tuple[float, ...]:
-    outcomes = [is_fraud for _, is_fraud in merchant.recent]
-    last3 = outcomes[-3:]
-    return (
-        float(min(merchant.fraud_run, LONGEST_HISTORY)),
-        _age_days(at, merchant.run_since),
-        _age_days(at, merchant.last_legitimate_at),
-        float(outcomes[-1]) if outcomes else 0.0,
-        sum(last3) / len(last3) if last3 else 0.0,
-        sum(outcomes) / len(outcomes) if outcomes else 0.0,
-        _age_days(at, merchant.last_fraud_at),
-    )
-
-
-def _age_days(at: float, since: float | None) -> float:
-    if since is None:
-        return OLDEST_DAYS
-    return min(max((at - since) / SECONDS_PER_DAY, 0.0), OLDEST_DAYS)

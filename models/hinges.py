@@ -91,6 +91,8 @@ def compress(rows: Matrix) -> Matrix:
 
 def _with_added(knots: tuple[float, ...], values: Matrix, fraud_values: Matrix) -> tuple[float, ...]:
     lowest, highest = float(values.min()), float(values.max())
+    if np.isin(values, (lowest, highest)).all():  # a flag: no hinge bends two points, yet a quantile may lie between
+        return knots
     nearest = CLOSEST * (highest - lowest)
     kept = list(knots)
     for knot in (*np.quantile(fraud_values, FRAUD_QUANTILES).tolist(), *np.quantile(values, ALL_QUANTILES).tolist()):

@@ -4,11 +4,11 @@ Amounts are minor units, times whole seconds since 1970. A mutable slotted class
 changed and packed once per transaction, and copying it on each change would double that cost.
 """
 
-import math
-import struct
-from functools import cache
+from bisect import bisect_left
+from math import sqrt
 
 from models.daily import SECONDS_PER_DAY, advanced
+from models.marks import NO_MARKS, Marks
 
 RING_SIZE = 32
 RING_SECONDS = SECONDS_PER_DAY
@@ -16,16 +16,26 @@ BUCKET_DAYS = 31  # a rolling window of 30 days touches 31 calendar days
 PEAK_DAYS = 15
 BIG_RATIO = 2.5
 RATIO_STEPS = 64  # ratios are kept in 64ths, so that a packed profile comes back bit by bit the same
+SPAN_SECONDS = 7_200  # of the day, that are one in `hours`
+SPANS = SECONDS_PER_DAY // SPAN_SECONDS
+WEEKDAYS = 7
+MERCHANTS = 12  # latest distinct ones known
+PLACES = 3  # countries; and devices
+CATEGORIES = 6
+MOST_DEVIATIONS = 100.0
+ONCE = 8  # what one payment adds to a habit
+OLDEST_AGE = 255
 
-_VERSION, _WITH_STAND_INS = 1, 2  # the same layout, but that amounts of the ring carry a mark
-_STOOD_IN = 1 << 63  # the mark
 _ALWAYS_KEPT = 4  # latest arrivals stay in the ring however old they are: a repeated late record must be recognised
 _WINSORISE_AT = 3.0
 _SLOWEST_STEP = 1 / 200
+_MOST_WEIGHT = 1 / _SLOWEST_STEP
 _HALF_MEAN_WEIGHT = 5.0
 _MAX_AMOUNT = 10**12
 _MAX_TIME = 2**32 - 1
 _MAX_RATIO_STEPS = 2**16 - 1
+_MOST_COUNTED = 2**16 - 1
+_MOST_HISTORY = 2**32 - 1
 
 
 class ProfileCorrupt(ValueError):
@@ -33,24 +43,35 @@ class ProfileCorrupt(ValueError):
 
 
 class Profile:
-    """Running statistics, daily buckets, the ring of recent transactions and today's stand-in approvals of one card.
+    """Running statistics, daily buckets, habits, the ring of recent transactions and today's stand-in approvals.
 
     Events may come late: a late one is counted on its own day and never moves `last_seen` back. Buckets are newest
-    day first and `day` is the day of `last_seen`. The four `ring_*` lists are columns, in order of arrival;
-    `stood_in` has the ids of the ring whose payments rules approved in the model's place.
+    day first and `day` is the day of `last_seen`. The `ring_*` lists are columns, in order of arrival; `stood_in` has
+    the ids of the ring whose payments rules approved in the model's place.
+
+    `hours` and `weekdays` (Monday first) grow by ONCE for each payment and are all halved when one would pass 255, so
+    that old habits fade. `merchants`, `countries`, `devices` and `categories` are marks of the latest distinct ones,
+    newest first, and `merchant_ages` how many days before `day` the card was last at each merchant, ascending.
     """
 
     __slots__ = (
         "big_counts",
+        "categories",
+        "countries",
         "counts",
         "day",
+        "devices",
+        "hours",
         "mean",
+        "merchant_ages",
+        "merchants",
         "n",
         "newest",
         "peak_ratios",
         "ring_amounts",
         "ring_fingerprints",
         "ring_ids",
+        "ring_merchants",
         "ring_times",
         "stand_in_count",
         "stand_in_day",
@@ -58,6 +79,7 @@ class Profile:
         "stood_in",
         "sums",
         "variance",
+        "weekdays",
     )
 
     def __init__(self) -> None:
@@ -70,10 +92,18 @@ class Profile:
         self.sums = [0] * BUCKET_DAYS
         self.peak_ratios = [0] * PEAK_DAYS
         self.big_counts = [0] * PEAK_DAYS
+        self.hours = [0] * SPANS
+        self.weekdays = [0] * WEEKDAYS
+        self.merchants: list[int] = []
+        self.merchant_ages: list[int] = []
+        self.countries: tuple[int, ...] = ()
+        self.devices: tuple[int, ...] = ()
+        self.categories: tuple[int, ...] = ()
         self.ring_times: list[int] = []
         self.ring_amounts: list[int] = []
         self.ring_ids: list[int] = []
         self.ring_fingerprints: list[int] = []
+        self.ring_merchants: list[int] = []
         self.stand_in_day = 0
         self.stand_in_count = 0
         self.stand_in_sum = 0
@@ -92,24 +122,39 @@ class Profile:
 
     def ratio(self, amount_minor: int) -> float:
         """The amount as a multiple of the card's usual one, itself counted among the usual: 1.0 for a new card."""
-        weight = min(self.n, 1 / _SLOWEST_STEP)
-        return amount_minor * (weight + 1) / max(self.mean * weight + amount_minor, 1.0)
+        weight = self.n if self.n < _MOST_WEIGHT else _MOST_WEIGHT
+        total = self.mean * weight + amount_minor
+        return amount_minor * (weight + 1) / (total if total > 1.0 else 1.0)
 
-    def spread(self) -> float:
-        """Robust standard deviation of the amount, drawn towards half the mean while the card is new."""
+    def deviations(self, amount_minor: int) -> float:
+        """How many standard deviations the amount is above the usual one, at most MOST_DEVIATIONS; 0 for a new card.
+
+        The robust deviation, drawn towards half the mean while the card is new.
+        """
+        if not self.n:
+            return 0.0
         half = self.mean / 2
-        weight = min(self.n, 1 / _SLOWEST_STEP)
+        weight = self.n if self.n < _MOST_WEIGHT else _MOST_WEIGHT
         pooled = (self.variance * weight + half * half * _HALF_MEAN_WEIGHT) / (weight + _HALF_MEAN_WEIGHT)
-        return math.sqrt(pooled)
+        off = (amount_minor - self.mean) / (sqrt(pooled) if pooled > 1.0 else 1.0)
+        return MOST_DEVIATIONS if off > MOST_DEVIATIONS else off if off > -MOST_DEVIATIONS else -MOST_DEVIATIONS
 
-    def observe(self, at: float, amount_minor: int, id_hash: int, fingerprint: int) -> None:
+    def observe(self, at: float, amount_minor: int, id_hash: int, fingerprint: int, marks: Marks = NO_MARKS) -> None:
         """Take in one decided transaction."""
-        moment = min(max(int(at), 0), _MAX_TIME)
-        amount = min(max(amount_minor, 0), _MAX_AMOUNT)
-        self._advance(moment)
-        self._count(self.day - moment // SECONDS_PER_DAY, amount)
+        moment = int(at)
+        if not 0 <= moment <= _MAX_TIME:
+            moment = min(max(moment, 0), _MAX_TIME)
+        amount = amount_minor if 0 <= amount_minor <= _MAX_AMOUNT else min(max(amount_minor, 0), _MAX_AMOUNT)
+        if moment > self.newest:
+            self._advance(moment)
+        day, second = divmod(moment, SECONDS_PER_DAY)
+        days_ago = self.day - day
+        self._count(days_ago, amount)
         self._update_statistics(amount)
-        self._remember(moment, amount, id_hash, fingerprint)
+        _grow(self.hours, second // SPAN_SECONDS)
+        _grow(self.weekdays, (day + 3) % WEEKDAYS)  # 1970-01-01 was a Thursday
+        self._meet(marks, days_ago)
+        self._remember(moment, amount, id_hash, fingerprint, marks.merchant)
 
     def note_stand_in(self, at: float, amount_minor: int, id_hash: int) -> None:
         """Count an approval that rules gave in the model's place, of a payment that was observed.
@@ -143,8 +188,6 @@ class Profile:
         return tuple((abs(moment - at), amount) for moment, amount, each in ring if each in self.stood_in), known
 
     def _advance(self, moment: int) -> None:
-        if moment <= self.newest:
-            return
         self.newest = moment
         days = moment // SECONDS_PER_DAY - self.day
         if days:
@@ -153,139 +196,90 @@ class Profile:
             self.sums = advanced(self.sums, days)
             self.peak_ratios = advanced(self.peak_ratios, days)
             self.big_counts = advanced(self.big_counts, days)
+            self.merchant_ages = [min(age + days, OLDEST_AGE) for age in self.merchant_ages]
 
     def _count(self, days_ago: int, amount: int) -> None:
         if days_ago >= BUCKET_DAYS:
             return
-        self.counts[days_ago] = min(self.counts[days_ago] + 1, 2**16 - 1)
+        if self.counts[days_ago] < _MOST_COUNTED:
+            self.counts[days_ago] += 1
         self.sums[days_ago] = min(self.sums[days_ago] + amount, 2**63)
         if days_ago >= PEAK_DAYS:
             return
         ratio = self.ratio(amount)
-        steps = min(int(ratio * RATIO_STEPS), _MAX_RATIO_STEPS)
+        steps = int(ratio * RATIO_STEPS)
         if steps > self.peak_ratios[days_ago]:
-            self.peak_ratios[days_ago] = steps
-        if ratio > BIG_RATIO:
-            self.big_counts[days_ago] = min(self.big_counts[days_ago] + 1, 2**16 - 1)
+            self.peak_ratios[days_ago] = min(steps, _MAX_RATIO_STEPS)
+        if ratio > BIG_RATIO and self.big_counts[days_ago] < _MOST_COUNTED:
+            self.big_counts[days_ago] += 1
 
     def _update_statistics(self, amount: int) -> None:
         """Running mean and variance. Later amounts weigh more at first (2/(n+1)): an odd first is soon forgotten."""
-        kept = min(float(amount), _WINSORISE_AT * self.mean) if self.mean else float(amount)
-        self.n = min(self.n + 1, 2**32 - 1)
-        step = max(2 / (self.n + 1), _SLOWEST_STEP)
-        off = kept - self.mean
-        self.mean += off * step
+        mean, most = self.mean, _WINSORISE_AT * self.mean
+        kept = most if mean and most < amount else float(amount)
+        if self.n < _MOST_HISTORY:
+            self.n += 1
+        step = 2 / (self.n + 1)
+        if step < _SLOWEST_STEP:
+            step = _SLOWEST_STEP
+        off = kept - mean
+        self.mean = mean + off * step
         self.variance += step * (off * (kept - self.mean) - self.variance)
 
-    def _remember(self, moment: int, amount: int, id_hash: int, fingerprint: int) -> None:
-        self.ring_times.append(moment)
+    def _meet(self, marks: Marks, days_ago: int) -> None:
+        """Remember where, in which country, from which device and for what was paid."""
+        merchant, country, device, category = marks
+        if merchant:
+            self._visit(merchant, days_ago if days_ago < OLDEST_AGE else OLDEST_AGE)
+        if country and self.countries[:1] != (country,):
+            self.countries = _put_first(self.countries, country, PLACES)
+        if device and self.devices[:1] != (device,):
+            self.devices = _put_first(self.devices, device, PLACES)
+        if category and self.categories[:1] != (category,):
+            self.categories = _put_first(self.categories, category, CATEGORIES)
+
+    def _visit(self, merchant: int, age: int) -> None:
+        merchants, ages = self.merchants, self.merchant_ages
+        if merchant in merchants:
+            position = merchants.index(merchant)
+            if ages[position] <= age and position == 0:
+                return
+            del merchants[position]
+            age = min(age, ages.pop(position))
+        position = bisect_left(ages, age)
+        merchants.insert(position, merchant)
+        ages.insert(position, age)
+        if len(ages) > MERCHANTS:
+            del merchants[MERCHANTS], ages[MERCHANTS]
+
+    def _remember(self, moment: int, amount: int, id_hash: int, fingerprint: int, merchant: int) -> None:
+        times = self.ring_times
+        times.append(moment)
         self.ring_amounts.append(amount)
         self.ring_ids.append(id_hash)
         self.ring_fingerprints.append(fingerprint)
-        while len(self.ring_times) > RING_SIZE:
+        self.ring_merchants.append(merchant)
+        if len(times) > RING_SIZE:
             self._forget(0)
         horizon = self.newest - RING_SECONDS
-        if min(self.ring_times) <= horizon:
-            for position in range(len(self.ring_times) - _ALWAYS_KEPT - 1, -1, -1):
-                if self.ring_times[position] <= horizon:
-                    self._forget(position)
+        for position in range(len(times) - _ALWAYS_KEPT - 1, -1, -1):
+            if times[position] <= horizon:
+                self._forget(position)
 
     def _forget(self, position: int) -> None:
-        self.stood_in.discard(self.ring_ids[position])
-        del self.ring_times[position], self.ring_amounts[position]
-        del self.ring_ids[position], self.ring_fingerprints[position]
+        if self.stood_in:
+            self.stood_in.discard(self.ring_ids[position])
+        del self.ring_times[position], self.ring_amounts[position], self.ring_ids[position]
+        del self.ring_fingerprints[position], self.ring_merchants[position]
 
 
-def pack(profile: Profile) -> bytes:
-    """Bytes of this layout: version, width, ring length, then the columns; 239 bytes and 24 for each ring entry.
-
-    A card whose days do not fit the narrow columns takes wide ones.
-    """
-    try:
-        return _packed(profile, wide=False)
-    except struct.error:
-        return _packed(profile, wide=True)
+def _grow(habit: list[int], index: int) -> None:
+    grown = habit[index] + ONCE
+    if grown > 255:
+        habit[:] = [each >> 1 for each in habit]
+        grown = habit[index] + ONCE
+    habit[index] = grown
 
 
-def _packed(profile: Profile, *, wide: bool) -> bytes:
-    length = len(profile.ring_times)
-    amounts = profile.ring_amounts
-    if profile.stood_in:
-        ring = zip(amounts, profile.ring_ids, strict=True)
-        amounts = [amount | _STOOD_IN if each in profile.stood_in else amount for amount, each in ring]
-    return _layout(wide, length).pack(
-        _WITH_STAND_INS if profile.stood_in else _VERSION,
-        wide,
-        length,
-        profile.n,
-        profile.newest,
-        profile.mean,
-        profile.variance,
-        profile.stand_in_day,
-        profile.stand_in_count,
-        profile.stand_in_sum,
-        *profile.counts,
-        *profile.sums,
-        *profile.peak_ratios,
-        *profile.big_counts,
-        *profile.ring_times,
-        *amounts,
-        *profile.ring_ids,
-        *profile.ring_fingerprints,
-    )
-
-
-def unpack(data: bytes) -> Profile:
-    """The profile that was packed. Raises ProfileCorrupt for an unknown version, wrong length or non-finite number."""
-    values = _checked(data).unpack(data)
-    profile = Profile.__new__(Profile)
-    length = values[2]
-    profile.n, profile.newest, profile.mean, profile.variance = values[3:7]
-    profile.stand_in_day, profile.stand_in_count, profile.stand_in_sum = values[7:_HEADER_FIELDS]
-    if not (0 <= profile.mean < math.inf and 0 <= profile.variance < math.inf):
-        raise ProfileCorrupt("the running statistics are not finite")
-    profile.day = profile.newest // SECONDS_PER_DAY
-    profile.counts = list(values[_HEADER_FIELDS:_SUMS])
-    profile.sums = list(values[_SUMS:_PEAKS])
-    profile.peak_ratios = list(values[_PEAKS:_BIGS])
-    profile.big_counts = list(values[_BIGS:_RING])
-    ring = values[_RING:]
-    profile.ring_times = list(ring[:length])
-    profile.ring_amounts = list(ring[length : 2 * length])
-    profile.ring_ids = list(ring[2 * length : 3 * length])
-    profile.ring_fingerprints = list(ring[3 * length :])
-    profile.stood_in = set()
-    if values[0] == _WITH_STAND_INS:
-        _take_marks(profile)
-    return profile
-
-
-def _take_marks(profile: Profile) -> None:
-    ring = zip(profile.ring_ids, profile.ring_amounts, strict=True)
-    profile.stood_in = {each for each, amount in ring if amount & _STOOD_IN}
-    profile.ring_amounts = [amount & ~_STOOD_IN for amount in profile.ring_amounts]
-
-
-_HEADER_FIELDS = 10
-_SUMS = _HEADER_FIELDS + BUCKET_DAYS
-_PEAKS = _SUMS + BUCKET_DAYS
-_BIGS = _PEAKS + PEAK_DAYS
-_RING = _BIGS + PEAK_DAYS
-
-
-@cache
-def _layout(wide: bool, length: int) -> struct.Struct:  # noqa: FBT001 - a cache key
-    count, total = "HQ" if wide else "BI"
-    buckets = f"{BUCKET_DAYS}{count}{BUCKET_DAYS}{total}{PEAK_DAYS}H{PEAK_DAYS}{count}"
-    return struct.Struct(f"<B?BIIddHHQ{buckets}{length}I{length}Q{length}Q{length}I")
-
-
-def _checked(data: bytes) -> struct.Struct:
-    if len(data) < 3 or data[0] not in (_VERSION, _WITH_STAND_INS) or data[1] > 1 or data[2] > RING_SIZE:
-        raise ProfileCorrupt(
-            f"no profile of version {_VERSION} or {_WITH_STAND_INS}: begins with {data[:3].hex() or 'nothing'}"
-        )
-    layout = _layout(bool(data[1]), data[2])
-    if len(data) != layout.size:
-        raise ProfileCorrupt(f"a profile of this kind takes {layout.size} bytes, not {len(data)}")
-    return layout
+def _put_first(known: tuple[int, ...], mark: int, most: int) -> tuple[int, ...]:
+    return (mark, *[each for each in known if each != mark][: most - 1])

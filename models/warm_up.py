@@ -8,16 +8,21 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from models.activity import activity
 from models.features import LABEL_DELAY, features
 from models.fingerprint import id_hash
 from models.learner import Learner
+from models.marks import marks_of
 from models.merchant_history import HISTORY_DAYS, MerchantHistory
 from models.online import OnlineModel
 from models.profile import Profile
 
 
 class Payment(NamedTuple):
-    """One labelled transaction of a history; `at` in seconds since 1970, `acceptor` the terminal or merchant."""
+    """One labelled transaction of a history; `at` in seconds since 1970, `acceptor` the terminal or merchant.
+
+    The rest is as a transaction has it, None where the history does not tell.
+    """
 
     at: float
     transaction_id: str
@@ -27,6 +32,17 @@ class Payment(NamedTuple):
     currency: str
     is_fraud: bool
     fingerprint: int = 0  # of the content, for duplicates
+    merchant_id: str | None = None
+    mcc: str | None = None
+    merchant_country: str | None = None
+    card_country: str | None = None
+    channel: str | None = None
+    pan_entry_mode: str | None = None
+    device_id: str | None = None
+    avs_result: str | None = None
+    cvv_result: str | None = None
+    eci: str | None = None
+    three_ds_status: str | None = None
 
 
 class Scored(NamedTuple):
@@ -59,18 +75,21 @@ class WarmUp:
         self.learn_until(payment.at - self._label_delay)
         profile = self.profiles.setdefault(payment.card, Profile())
         row = self.features_of(payment)
-        profile.observe(payment.at, payment.amount_minor, id_hash(payment.transaction_id), payment.fingerprint)
+        hashed, marks = id_hash(payment.transaction_id), marks_of(payment)
+        profile.observe(payment.at, payment.amount_minor, hashed, payment.fingerprint, marks)
         scored = Scored(payment, row, self.learner.model.score(row) if score else None)
         self._unlabelled.append(scored)
         return scored
 
     def features_of(self, payment: Payment) -> list[float]:
         """What a worker would see in it now. Its card must be known."""
+        profile, marks = self.profiles[payment.card], marks_of(payment)
         return features(
             payment.at,
-            payment.amount_minor,
-            payment.currency,
-            self.profiles[payment.card],
+            payment,
+            marks,
+            profile,
+            activity(payment.at, profile, marks.merchant),
             self.published(payment.acceptor, payment.at),
             self.learner.card_fraud_at.get(payment.card),
         )

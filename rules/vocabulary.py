@@ -98,12 +98,50 @@ _FEATURES = (
     _feature("merchant_risk_last3", "share of fraud among the terminal's last 3 labels"),
     _feature("merchant_risk_last8", "share of fraud among the terminal's last 8 labels"),
     _feature("merchant_fraud_age", "days since the terminal's newest fraud, at most 60"),
+    _feature("card_count_10m", "the card's transactions in the 10 minutes before, this one not included"),
+    _feature("card_sum_10m", "their sum, major units"),
+    _feature("card_count_1h", "the card's transactions in the hour before, this one not included"),
+    _feature("card_sum_1h", "their sum, major units"),
+    _feature("card_merchants_1h", "distinct merchants of the card in 1 hour, this one included"),
+    _feature("card_sum_1d", "sum of the card's transactions in 1 day, this one included, major units"),
+    _feature("card_merchants_1d", "distinct merchants of the card in 1 day, this one included"),
+    _feature("card_sum_7d", "sum of the card's transactions in 7 days, this one included, major units"),
+    _feature("card_sum_30d", "sum of the card's transactions in 30 days, this one included, major units"),
+    _feature("card_idle_minutes", "minutes since the card's last transaction, at most 86400, also for a new card"),
+    _feature(
+        "hour_habit", "how usual the time of day is for the card: 1 as if it had no habit, below 1 rarer, at most 6"
+    ),
+    _feature("weekday_habit", "the same for the day of the week, at most 7"),
+    _feature("card_merchants_7d", "distinct merchants of the card in 7 UTC days, this one included, at most 13"),
+    _feature("card_merchants_30d", "distinct merchants of the card in 30 UTC days, this one included, at most 13"),
+    _feature("merchant_is_new", "1 if the merchant is none of the card's latest 12; 0 for a new card"),
+    _feature("merchant_visit_age", "days since the card was last at the merchant, 60 if it is none of the latest 12"),
+    _feature("country_is_new", "1 if the merchant's country is none of the card's latest 3; 0 if unknown"),
+    _feature("device_is_new", "1 if the device is none of the card's latest 3; 0 if unknown"),
+    _feature("category_is_new", "1 if the merchant category is none of the card's latest 6; 0 if unknown"),
+    _feature("is_card_present", "1 if channel is card_present, else 0"),
+    _feature("is_ecommerce", "1 if channel is ecommerce, else 0"),
+    _feature("is_moto", "1 if channel is moto, else 0"),
+    _feature("is_recurring", "1 if channel is recurring, else 0"),
+    _feature(
+        "read_by_chip", "1 if the card was read by chip, contactless included (pan_entry_mode 05, 07, 95), else 0"
+    ),
+    _feature("read_by_stripe", "1 if by magnetic stripe, fallback included (pan_entry_mode 02, 80, 90, 91), else 0"),
+    _feature("keyed_in", "1 if its number was keyed in (pan_entry_mode 01), else 0"),
+    _feature("on_file", "1 if its number was on file (pan_entry_mode 10), else 0"),
+    _feature("avs_match", "1 if the whole address matches, 0.5 if a part does, else 0"),
+    _feature("avs_mismatch", "1 if no part of the address matches, 0.5 if a part does, 0 if it was not checked"),
+    _feature("cvv_match", "1 if the card code matches, else 0"),
+    _feature("cvv_mismatch", "1 if the card code does not match, else 0"),
+    _feature("payer_authenticated", "1 if 3-D Secure authenticated the payer, 0.5 if it was attempted, else 0"),
+    _feature("payer_not_authenticated", "1 if 3-D Secure failed or refused, 0.5 if it could not, else 0"),
+    _feature("is_cross_border", "1 if merchant and card are known to be of different countries, else 0"),
 )
 
 _ACTIVITY = (
-    _activity("card_count_10m", "the card's transactions in the 10 minutes before, this one not included"),
-    _activity("card_count_1h", "the card's transactions in the hour before, this one not included"),
-    _activity("card_sum_1h_minor", "their sum in minor units"),
+    _activity(
+        "card_sum_1h_minor", "sum of the card's transactions in the hour before, minor units, this one not included"
+    ),
     _activity(
         "card_sum_1d_minor", "sum of the card's transactions in the day before, minor units, this one not included"
     ),

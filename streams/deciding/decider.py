@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 import structlog
 from aiokafka import ConsumerRecord
 
-from models.activity import Activity
+from models.activity import Activity, activity
 from models.canary import CANARY_KEY
 from models.dead_letter import DeadLetterReason
-from models.features import FEATURES, activity, features
+from models.features import FEATURES, features
 from models.fingerprint import id_hash
+from models.marks import marks_of
 from models.profile import Profile
 from models.score import Contribution
 from models.transaction import SCHEMA_VERSION, Transaction
@@ -143,18 +144,20 @@ class Decider:
                 raise MalformedRecord(DeadLetterReason.ID_REUSED, "transaction_id: decided before with other content")
             return None
         at = transaction.event_time.timestamp()
-        knowledge = self._knowledge
+        knowledge, marks = self._knowledge, marks_of(transaction)
+        recent = activity(at, profile, marks.merchant)
         row = features(
             at,
-            transaction.amount_minor,
-            transaction.currency,
+            transaction,
+            marks,
             profile,
+            recent,
             knowledge.merchants.get(transaction.acceptor),
             knowledge.card_frauds.get(transaction.pan_token),
         )
         ruleset = knowledge.ruleset
-        verdict = _verdict(ruleset, transaction, row, activity(at, profile))
-        profile.observe(at, transaction.amount_minor, hashed, content)
+        verdict = _verdict(ruleset, transaction, row, recent)
+        profile.observe(at, transaction.amount_minor, hashed, content, marks)
         return _Pending(
             record=record,
             transaction=transaction,

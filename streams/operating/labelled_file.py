@@ -12,6 +12,7 @@ _CARD = ("pan_token", "customer_id")
 _ACCEPTOR = ("terminal_id", "merchant_id")
 _LABEL = ("is_fraud", "fraud")
 _TIME = ("event_time", "seconds")
+_TOLD = Payment._fields[Payment._fields.index("merchant_id") :]  # by the contract's names, where the history tells
 
 
 class LabelledFileUnreadable(Exception):
@@ -22,7 +23,9 @@ def read_labelled(path: Path, *, epoch: datetime) -> Iterator[Payment]:
     """Payments in the file's order, which must be that of time; `epoch` is what a column `seconds` counts from.
 
     Columns: transaction_id, event_time or seconds, pan_token or customer_id, terminal_id or merchant_id, amount_minor,
-    is_fraud, and currency where it is not US dollars. Raises LabelledFileUnreadable.
+    is_fraud, and currency where it is not US dollars. Where there are such columns also merchant_id beside terminal_id,
+    which stands for a terminal that is not told, and mcc, countries, channel, entry mode, device and results of checks
+    by the contract's names. Raises LabelledFileUnreadable.
     """
     begin = epoch.timestamp()
     latest = float("-inf")
@@ -31,22 +34,38 @@ def read_labelled(path: Path, *, epoch: datetime) -> Iterator[Payment]:
         label, time = _named(columns, _LABEL), _named(columns, _TIME)
         ids, amounts = columns[_named(columns, ("transaction_id",))], columns[_named(columns, ("amount_minor",))]
         currencies = columns.get("currency") or ["USD"] * len(ids)
+        told = zip(*(columns.get(name) or [None] * len(ids) for name in _TOLD), strict=True)
         times = map(_seconds, columns[time]) if time == "event_time" else (begin + each for each in columns[time])
-        for at, number, who, where, amount, currency, is_fraud in zip(
-            times, ids, columns[card], columns[acceptor], amounts, currencies, columns[label], strict=True
+        for at, number, who, where, amount, currency, is_fraud, fields in zip(
+            times,
+            ids,
+            columns[card],
+            columns[acceptor],
+            amounts,
+            currencies,
+            columns[label],
+            told,
+            strict=True,
         ):
             if at < latest:
                 raise LabelledFileUnreadable(f"{path}: transaction {number} is earlier than the one before it")
             latest = at
             yield Payment(
-                at=at,
-                transaction_id=f"tx-{number}",
-                card=f"card-{who}",
-                acceptor=f"term-{where}",
-                amount_minor=int(amount),
-                currency=str(currency),
-                is_fraud=bool(is_fraud),
+                at,
+                f"tx-{number}",
+                f"card-{who}",
+                f"term-{_text(where) or fields[0]}",
+                int(amount),
+                str(currency),
+                bool(is_fraud),
+                0,
+                *map(_text, fields),
             )
+
+
+def _text(value: Any) -> str | None:
+    """None for an empty one: a CSV file has no other."""
+    return str(value) if value is not None and value != "" else None
 
 
 def _seconds(moment: datetime | str) -> float:
@@ -69,7 +88,9 @@ def _batches(path: Path) -> Iterator[dict[str, list[Any]]]:
     except ImportError as error:
         raise LabelledFileUnreadable("labelled files need pyarrow: install holdfast[data]") from error
     try:
-        source = pa.csv.open_csv(path) if path.suffix == ".csv" else pa.parquet.ParquetFile(path).iter_batches()
+        told = pa.csv.ConvertOptions(column_types=dict.fromkeys(_TOLD, pa.string()))  # 0742 is a category, 742 is none
+        is_csv = path.suffix == ".csv"
+        source = pa.csv.open_csv(path, convert_options=told) if is_csv else pa.parquet.ParquetFile(path).iter_batches()
         for batch in source:
             yield batch.to_pydict()
     except (OSError, pa.ArrowException) as error:

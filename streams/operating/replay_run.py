@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from models.label import Label, LabelSource, LabelState
-from models.transaction import Transaction
+from models.transaction import Channel, Transaction
 from models.warm_up import Payment
 from streams.broker.clients import reader, sender
 from streams.broker.reading import begin_at, partitions_of
@@ -170,8 +170,18 @@ def _transaction(payment: Payment) -> Transaction:
         pan_token=payment.card,
         amount_minor=payment.amount_minor,
         currency=payment.currency,
-        merchant_id=payment.acceptor,
+        merchant_id=payment.merchant_id or payment.acceptor,
         terminal_id=payment.acceptor,
+        mcc=payment.mcc,
+        merchant_country=payment.merchant_country,
+        card_country=payment.card_country,
+        channel=Channel(payment.channel) if payment.channel else None,
+        pan_entry_mode=payment.pan_entry_mode,
+        device_id=payment.device_id,
+        avs_result=payment.avs_result,
+        cvv_result=payment.cvv_result,
+        eci=payment.eci,
+        three_ds_status=payment.three_ds_status,
     )
 
 

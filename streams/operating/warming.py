@@ -6,7 +6,7 @@ from itertools import islice
 
 from aiokafka.partitioner import DefaultPartitioner
 
-from models.profile import pack
+from models.profile_packing import pack
 from models.simulator.policy import SimulatedTransaction, TrafficPolicy
 from models.simulator.traffic import traffic
 from models.warm_up import Payment, WarmUp
@@ -38,6 +38,17 @@ def payment_of(simulated: SimulatedTransaction) -> Payment:
         amount_minor=paid.amount_minor,
         currency=paid.currency,
         is_fraud=simulated.is_fraud,
+        merchant_id=paid.merchant_id,
+        mcc=paid.mcc,
+        merchant_country=paid.merchant_country,
+        card_country=paid.card_country,
+        channel=paid.channel,
+        pan_entry_mode=paid.pan_entry_mode,
+        device_id=paid.device_id,
+        avs_result=paid.avs_result,
+        cvv_result=paid.cvv_result,
+        eci=paid.eci,
+        three_ds_status=paid.three_ds_status,
     )
 
 

@@ -13,8 +13,10 @@ from itertools import islice
 from chaos.evidence import Ending, Evidence, Place
 
 from models.fingerprint import id_hash
+from models.marks import marks_of
 from models.merchant_history import HISTORY_DAYS
-from models.profile import Profile, pack
+from models.profile import Profile
+from models.profile_packing import pack
 from models.transaction import Transaction
 from streams.wire.codec import content_fingerprint
 
@@ -143,7 +145,7 @@ def follow(profile: Profile, transaction: Transaction, *, approved_in_stead: boo
     """Take a decided payment into its card's profile, as a worker must have done."""
     at, amount = transaction.event_time.timestamp(), transaction.amount_minor
     hashed = id_hash(transaction.transaction_id)
-    profile.observe(at, amount, hashed, content_fingerprint(transaction))
+    profile.observe(at, amount, hashed, content_fingerprint(transaction), marks_of(transaction))
     if approved_in_stead:
         profile.note_stand_in(at, amount, hashed)
 

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from models.alert import AlertStatus
 from models.learner import Learner
-from models.profile import pack
+from models.profile_packing import pack
 from models.transaction import Transaction
 from models.warm_up import WarmUp
 from streams.broker.reading import partitions_of

@@ -13,7 +13,8 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from support.outside import PATIENCE_SECONDS, Outside, outside_of
 
-from models.profile import Profile, pack
+from models.profile import Profile
+from models.profile_packing import pack
 from streams.broker import reading
 from streams.broker.reading import whole
 from streams.broker.topics import Topic

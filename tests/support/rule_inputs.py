@@ -45,13 +45,28 @@ ORDINARY_FEATURES = {
     "merchant_fraud_run_age": 60.0,
     "merchant_legit_age": 60.0,
     "merchant_fraud_age": 60.0,
+    "card_merchants_1h": 1.0,
+    "card_merchants_1d": 1.0,
+    "card_merchants_7d": 4.0,
+    "card_merchants_30d": 9.0,
+    "card_idle_minutes": 1_500.0,
+    "hour_habit": 1.4,
+    "weekday_habit": 1.1,
+    "merchant_visit_age": 3.0,
+    "is_ecommerce": 1.0,
+    "avs_match": 1.0,
+    "cvv_match": 1.0,
 }
 ORDINARY_ACTIVITY = Activity(
     card_count_10m=0,
     card_count_1h=0,
+    card_count_1d=0,
+    card_sum_10m_minor=0,
     card_sum_1h_minor=0,
     card_sum_1d_minor=0,
-    seconds_since_last=90_000.0,
+    card_merchants_1h=1,
+    card_merchants_1d=1,
+    seconds_since_last=90_000,
     hour_utc=12,
 )
 
@@ -65,5 +80,5 @@ def judged(**changes: Any) -> tuple[Transaction, tuple[float, ...], Activity]:
     return (
         replace(ORDINARY_TRANSACTION, **by_origin[Origin.TRANSACTION]),
         tuple(numbers.get(name, 0.0) for name in FEATURES),
-        replace(ORDINARY_ACTIVITY, **by_origin[Origin.ACTIVITY]),
+        ORDINARY_ACTIVITY._replace(**by_origin[Origin.ACTIVITY]),
     )

@@ -164,6 +164,20 @@ async def test_payments_of_a_card_see_each_other_within_a_batch() -> None:
     assert len(batch.profiles) == 1
 
 
+async def test_what_is_new_to_a_card_is_known_at_its_next_payment() -> None:
+    desk = Desk()
+    places = [{"merchant_id": "m-a", "device_id": "d-1"}, {"merchant_id": "m-b", "device_id": "d-2"}] * 2
+    batch = await desk.decide(
+        *(
+            record_of(transaction(number, pan_token="tok_1", **place), offset=number)
+            for number, place in enumerate(places)
+        )
+    )
+    for name in ("merchant_is_new", "device_is_new"):
+        new = FEATURES.index(name)
+        assert [decision.features[new] for decision in decisions(batch)] == [0.0, 1.0, 0.0, 0.0]
+
+
 # --- who decides ---
 
 

@@ -56,6 +56,11 @@ def test_a_flag_has_no_hinges():
     assert refined(no_hinges(NAMES), *data()).knots[1] == ()
 
 
+def test_a_flag_whose_quantile_lies_between_its_values_has_none_either():
+    rows = np.array([[0.0], [1.0]] * 500)
+    assert refined(no_hinges(("flag",)), rows, rows).knots == ((),)
+
+
 def test_the_same_data_add_nothing_twice():
     once = refined(no_hinges(NAMES), *data())
     assert refined(once, *data()) == once

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.features import activity
+from models.activity import activity
 from models.fingerprint import fingerprint, id_hash
-from models.profile import RING_SIZE, Profile, ProfileCorrupt, pack, unpack
+from models.marks import NO_MARKS, Marks, mark
+from models.profile import MERCHANTS, ONCE, RING_SIZE, Profile, ProfileCorrupt
+from models.profile_packing import pack, unpack
 
 NOON = 1_700_000_000 // 86_400 * 86_400 + 43_200
 DAY = 86_400
@@ -17,15 +19,16 @@ moments = st.integers(0, 4_102_444_800)  # 1970 to 2100
 amounts = st.integers(1, 10**12)
 hashes = st.integers(0, 2**64 - 1)
 contents = st.integers(0, 2**32 - 1)
-events = st.tuples(moments, amounts, hashes, contents)
-near_events = st.tuples(st.integers(NOON - 3 * DAY, NOON), amounts, hashes, contents)
+shops = st.builds(Marks, *(st.sampled_from([0, 1, 2, 65_535]) | st.integers(0, 65_535),) * 4)
+events = st.tuples(moments, amounts, hashes, contents, shops)
+near_events = st.tuples(st.integers(NOON - 3 * DAY, NOON), amounts, hashes, contents, shops)
 
 
 def state(profile: Profile) -> dict[str, object]:
     return {name: getattr(profile, name) for name in Profile.__slots__}
 
 
-def profile_of(*seen: tuple[int, int, int, int]) -> Profile:
+def profile_of(*seen: tuple[int, int, int, int] | tuple[int, int, int, int, Marks]) -> Profile:
     profile = Profile()
     for event in seen:
         profile.observe(*event)
@@ -36,32 +39,36 @@ def profile_of(*seen: tuple[int, int, int, int]) -> Profile:
 @given(st.lists(events | near_events, max_size=60), st.sets(st.integers(0, 59)))
 def test_a_packed_profile_comes_back_bit_by_bit_the_same(seen, stand_ins):
     profile = Profile()
-    for number, (at, amount, hashed, content) in enumerate(seen):
-        profile.observe(at, amount, hashed, content)
+    for number, (at, amount, hashed, content, marks) in enumerate(seen):
+        profile.observe(at, amount, hashed, content, marks)
         if number in stand_ins:
             profile.note_stand_in(at, amount, hashed)
     assert state(unpack(pack(profile))) == state(profile)
 
 
 def test_a_typical_card_takes_at_most_400_bytes():
-    three_a_day = [(NOON + k * DAY // 3, 5_000 + 17 * k, k, k) for k in range(300)]
-    assert len(pack(profile_of(*three_a_day))) <= 400
+    """Three payments a day at many merchants, with all that a profile keeps of them."""
+    marks = [Marks(merchant=k % 30 + 1, country=k % 3 + 1, device=k % 5 + 1, category=k % 9 + 1) for k in range(300)]
+    three_a_day = [(NOON + k * DAY // 3, 5_000 + 17 * k, k, k, marks[k]) for k in range(300)]
+    profile = profile_of(*three_a_day)
+    assert (len(profile.ring_times), len(profile.merchants)) == (4, MERCHANTS)
+    assert len(pack(profile)) <= 400
 
 
-@pytest.mark.parametrize("length", range(0, 263, 5))
+@pytest.mark.parametrize("length", range(0, 272, 5))
 def test_a_truncated_profile_is_refused(length):
     with pytest.raises(ProfileCorrupt):
         unpack(pack(profile_of((NOON, 100, 1, 1)))[:length])
 
 
 def test_bytes_added_to_a_profile_are_refused():
-    with pytest.raises(ProfileCorrupt, match="takes 263 bytes"):
+    with pytest.raises(ProfileCorrupt, match="takes 272 bytes"):
         unpack(pack(profile_of((NOON, 100, 1, 1))) + b"\0")
 
 
-@pytest.mark.parametrize("version", [0, 3, 255])
+@pytest.mark.parametrize("version", [0, 4, 255])
 def test_an_unknown_version_is_refused(version):
-    with pytest.raises(ProfileCorrupt, match="version 1"):
+    with pytest.raises(ProfileCorrupt, match="version 3"):
         unpack(bytes([version]) + pack(Profile())[1:])
 
 
@@ -211,11 +218,93 @@ def test_nothing_is_known_of_stand_in_approvals_once_payments_leave_the_ring_ear
     assert profile.stand_in_around(NOON + 100)[1] == 0
 
 
-def test_a_profile_without_stand_in_approvals_is_packed_as_releases_before_packed_it():
+def test_only_a_profile_with_stand_in_approvals_takes_room_for_them():
     plain, marked = profile_of((NOON, 500, 1, 1)), profile_of((NOON, 500, 1, 1))
     marked.note_stand_in(NOON, 500, 1)
-    assert (pack(plain)[0], pack(marked)[0]) == (1, 2)
-    assert len(pack(plain)) == len(pack(marked))
+    assert len(pack(marked)) == len(pack(plain)) + 16
+
+
+# Packed before profiles knew habits and merchants: of three payments the second was approved by rules.
+EARLIER = {
+    1: (
+        "0100030300000040615365000000000000994000000000400619410000000000000000000000000201000000000000000000"
+        "0000000000000000000000000000000000000000740e0000e803000000000000000000000000000000000000000000000000"
+        "0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+        "00000000000000000000000000000000000000000000000000000000000000000000000000000000000000005b0040000000"
+        "000000000000000000000000000000000000000000000000000000000000000000000000000000c00f5265e85e5365406153"
+        "65e803000000000000c409000000000000b004000000000000ffffffffffffffff160000000000000021000000000000000b"
+        "000000ffffffff21000000"
+    ),
+    2: (
+        "020003030000004061536500000000000099400000000040061941db4c0100c4090000000000000201000000000000000000"
+        "0000000000000000000000000000000000000000740e0000e803000000000000000000000000000000000000000000000000"
+        "0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+        "00000000000000000000000000000000000000000000000000000000000000000000000000000000000000005b0040000000"
+        "000000000000000000000000000000000000000000000000000000000000000000000000000000c00f5265e85e5365406153"
+        "65e803000000000000c409000000000080b004000000000000ffffffffffffffff160000000000000021000000000000000b"
+        "000000ffffffff21000000"
+    ),
+}
+
+
+@pytest.mark.parametrize("version", EARLIER)
+def test_a_profile_of_an_earlier_layout_is_read_with_the_new_parts_empty(version):
+    told = state(unpack(bytes.fromhex(EARLIER[version])))
+    seen = [(NOON - DAY, 1_000, 2**64 - 1, 11), (NOON - 600, 2_500, 22, 2**32 - 1), (NOON, 1_200, 33, 33)]
+    now = profile_of(*seen)
+    if version == 2:
+        now.note_stand_in(NOON - 600, 2_500, 22)
+    expected = state(now) | {"hours": [0] * 12, "weekdays": [0] * 7}
+    assert told == expected
+
+
+def test_what_was_read_of_an_earlier_layout_is_packed_in_this_one():
+    old = unpack(bytes.fromhex(EARLIER[2]))
+    assert state(unpack(pack(old))) == state(old)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 100, 310])
+def test_a_truncated_profile_of_an_earlier_layout_is_refused(length):
+    with pytest.raises(ProfileCorrupt):
+        unpack(bytes.fromhex(EARLIER[1])[:length])
+
+
+def test_merchants_are_known_newest_first_with_the_days_since():
+    visits = [(NOON - 9 * DAY, 1), (NOON - 4 * DAY, 2), (NOON, 3), (NOON, 1), (NOON - 2 * DAY, 4)]
+    profile = profile_of(*((at, 100, k, k, Marks(merchant=shop)) for k, (at, shop) in enumerate(visits)))
+    assert (profile.merchants, profile.merchant_ages) == ([1, 3, 4, 2], [0, 0, 2, 4])
+
+
+def test_a_late_visit_makes_no_merchant_older():
+    profile = profile_of((NOON, 100, 1, 1, Marks(merchant=1)), (NOON - 5 * DAY, 100, 2, 2, Marks(merchant=1)))
+    assert profile.merchant_ages == [0]
+
+
+def test_merchants_grow_older_with_the_days_and_are_at_last_as_old_as_can_be():
+    profile = profile_of((NOON, 100, 1, 1, Marks(merchant=1)), (NOON + 3 * DAY, 100, 2, 2))
+    assert profile.merchant_ages == [3]
+    profile.observe(NOON + 900 * DAY, 100, 3, 3)
+    assert profile.merchant_ages == [255]
+
+
+def test_the_latest_places_push_out_the_oldest():
+    profile = profile_of(*((NOON + k, 100, k, k, Marks(k, k, k, k)) for k in range(1, 20)), (NOON, 1, 1, 1, NO_MARKS))
+    assert profile.merchants == list(range(19, 7, -1))
+    assert (profile.countries, profile.devices) == ((19, 18, 17), (19, 18, 17))
+    assert profile.categories == (19, 18, 17, 16, 15, 14)
+
+
+def test_an_old_habit_fades_before_a_new_one():
+    profile = profile_of(*((NOON + k * DAY, 100, k, k) for k in range(40)))
+    assert profile.hours[6] == max(profile.hours) <= 255
+    for k in range(40, 120):
+        profile.observe(NOON + k * DAY + DAY // 4, 100, k, k)
+    assert profile.hours[6] < profile.hours[9] // 2
+    assert sum(profile.weekdays) > 20 * ONCE
+
+
+def test_marks_are_the_same_in_every_process_and_release():
+    assert (mark("mer_1"), mark("DE"), mark(None)) == (20289, 349, 0)
 
 
 def test_hashes_are_the_same_in_every_process_and_release():

@@ -1,6 +1,7 @@
 """The profile store: one object a card within a batch, nothing kept of a batch that failed, idle cards found."""
 
-from models.profile import Profile, pack
+from models.profile import Profile
+from models.profile_packing import pack
 from streams.deciding.profiles import ProfileStore
 
 

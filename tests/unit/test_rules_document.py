@@ -4,7 +4,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 from types import NoneType
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -66,12 +66,10 @@ def test_features_stand_in_the_vocabulary_in_the_order_of_the_model() -> None:
 
 
 def test_the_vocabulary_agrees_with_the_records_on_what_may_be_missing() -> None:
-    records = (*fields(Transaction), *fields(Activity))
-    optional = {each.name for each in records if NoneType in get_args(each.type)}
+    types = {each.name: each.type for each in fields(Transaction)} | get_type_hints(Activity)
+    optional = {name for name, each in types.items() if NoneType in get_args(each)}
     assert {name for name, term in VOCABULARY.items() if term.may_be_missing} == optional & VOCABULARY.keys()
 
 
-def test_everything_that_a_card_has_been_doing_is_in_the_vocabulary() -> None:
-    assert {each.name for each in fields(Activity)} == {
-        name for name, term in VOCABULARY.items() if term.origin is Origin.ACTIVITY
-    }
+def test_what_rules_may_ask_of_a_cards_activity_is_there() -> None:
+    assert set(Activity._fields) >= {name for name, term in VOCABULARY.items() if term.origin is Origin.ACTIVITY}

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.profile import Profile, pack, unpack
+from models.profile import Profile
+from models.profile_packing import pack, unpack
 from models.transaction import Channel
 from rules.decision import Outcome
 from rules.safe_default import AmountBand, SafeDefaultPolicy

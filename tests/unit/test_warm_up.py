@@ -1,10 +1,16 @@
 """Warm-up: nobody learns a label before it is known, and everybody after."""
 
 import pytest
+from support.simulated import first
 
-from models.features import FEATURES
-from models.profile import pack
+from models.activity import activity
+from models.features import FEATURES, features
+from models.marks import marks_of
+from models.paid import Paid
+from models.profile import Profile
+from models.profile_packing import pack
 from models.warm_up import Payment, WarmUp, prequential
+from streams.operating.warming import payment_of
 
 DAY = 86_400
 START = 20_000 * DAY
@@ -12,6 +18,10 @@ START = 20_000 * DAY
 
 def payment(day: float, *, card: str = "card", acceptor: str = "shop", is_fraud: bool = False) -> Payment:
     return Payment(START + day * DAY, f"tx-{day}", card, acceptor, 1_000, "EUR", is_fraud)
+
+
+def features_of_a_new_card(paid: Paid) -> list[float]:
+    return features(START, paid, marks_of(paid), Profile(), activity(START, Profile()), None, None)
 
 
 def test_a_label_is_learnt_seven_days_after_its_payment_and_not_before():
@@ -35,6 +45,19 @@ def test_a_fraud_shows_in_features_once_its_label_is_known():
 def test_a_payment_is_not_part_of_its_own_history():
     scored = WarmUp().live(payment(0))
     assert scored.features[FEATURES.index("card_history")] == 0.0
+
+
+def test_a_simulated_payment_shows_what_a_worker_would_see_in_its_transaction():
+    for simulated in first(300):
+        payment, transaction = payment_of(simulated), simulated.transaction
+        assert marks_of(payment) == marks_of(transaction)
+        assert features_of_a_new_card(payment) == features_of_a_new_card(transaction)
+
+
+def test_what_is_new_to_a_card_is_known_at_its_next_payment():
+    warm_up = WarmUp()
+    shops = [warm_up.live(payment(day, acceptor=shop)).features for day, shop in ((0, "a"), (1, "b"), (2, "a"))]
+    assert [row[FEATURES.index("merchant_is_new")] for row in shops] == [0.0, 1.0, 0.0]
 
 
 def test_profiles_are_kept_per_card():
