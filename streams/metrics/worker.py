@@ -31,9 +31,7 @@ class WorkerMetrics:
         self._blocks_limited = Counter(
             "holdfast_blocks_limited", "Blocks that became reviews, because too many were.", registry=registry
         )
-        self._explored = Counter(
-            "holdfast_explored", "Blocks let through to learn what they are.", registry=registry
-        )
+        self._explored = Counter("holdfast_explored", "Blocks let through to learn what they are.", registry=registry)
         self._ages = BatchHistogram(
             "holdfast_decision_age_seconds",
             "From the broker's timestamp of a transaction to its decision.",
