@@ -119,7 +119,7 @@ def decided(probability: NDArray[np.float64], amount_minor: NDArray[np.int64], p
     return made
 
 
-def tested_weeks(seconds: Anything, *, first_day: int | None) -> list[int]:
+def weeks_to_test(seconds: Anything, *, first_day: int | None) -> list[int]:
     """First days of all whole weeks from `first_day` on; without it, counted back from the end to the warm-up's.
 
     Raises NothingToAppraise where there is none.

@@ -151,7 +151,7 @@ def _of_file(
     from itertools import chain
 
     from models.warm_up import WarmUp, prequential
-    from rules.appraisal import appraise, tested_weeks
+    from rules.appraisal import appraise, weeks_to_test
     from streams.operating.labelled_file import read_labelled
     from streams.operating.lived_file import Columns
     from streams.operating.progress import counted
@@ -171,7 +171,7 @@ def _of_file(
     )
     columns.take(counted(lived, "Learning and scoring", quiet=quiet))
     judged = columns.judged(span.begin, policy)
-    weeks = tested_weeks(judged.seconds, first_day=span.test_day)
+    weeks = weeks_to_test(judged.seconds, first_day=span.test_day)
     appraisals = {"holdfast": appraise(judged, weeks, policy, **how)}
     if rival is not None:
         from streams.operating.batch_rival import retrained_daily
@@ -197,12 +197,12 @@ def _from(payments: "Iterator[Payment]", at: float) -> "Iterator[Payment]":
 
 
 def _of_topics(settings: Any, since: float | None, test_day: int | None, how: dict[str, Any]) -> Evaluation:
-    from rules.appraisal import appraise, tested_weeks
+    from rules.appraisal import appraise, weeks_to_test
     from streams.operating.topic_history import read_topics
 
     history = asyncio.run(read_topics(settings, since=since))
     judged, begin, coverage = history.judged(maturity_seconds=settings.learner.maturity_days * DAY)
-    weeks = tested_weeks(judged.seconds, first_day=test_day or 0)
+    weeks = weeks_to_test(judged.seconds, first_day=test_day or 0)
     appraisal = appraise(judged, weeks, settings.policy, **how)
     return Evaluation(of="the topics", begin=begin, appraisals={"holdfast": appraisal}, coverage=coverage)
 

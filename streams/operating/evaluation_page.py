@@ -22,9 +22,12 @@ body{font:16px/1.55 system-ui,sans-serif;color:var(--ink);background:var(--paper
 padding:0 1.2rem}h1{font-size:1.7rem;margin:0 0 .2rem}h2{font-size:1.2rem;margin:2.4rem 0 .4rem}
 p{max-width:46rem}.quiet{color:var(--quiet)}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:bottom}
-td{white-space:pre}.narrow{font-size:.88rem}th:first-child,td:first-child{text-align:left}th{font-weight:600;color:var(--quiet)}.wide{overflow-x:auto}
+td{white-space:pre}.narrow{font-size:.88rem}th:first-child,td:first-child{text-align:left}
+th{font-weight:600;color:var(--quiet)}
+.wide{overflow-x:auto}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:.9rem;margin:1.4rem 0}
-.cards div{background:var(--card);border-radius:.6rem;padding:.9rem 1.1rem}.cards b{display:block;font-size:1.55rem;white-space:nowrap}
+.cards div{background:var(--card);border-radius:.6rem;padding:.9rem 1.1rem}
+.cards b{display:block;font-size:1.55rem;white-space:nowrap}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr));gap:1.2rem}
 figure{margin:0}figcaption{color:var(--quiet);font-size:.92rem;margin:.2rem 0 1rem}svg{width:100%;height:auto}"""
 
@@ -49,7 +52,8 @@ def page(found: "Evaluation", policy: "CostPolicy") -> str:
         "<h2>Does it rank fraud above the rest?</h2><div class=pair>",
         _figure(
             pictures.roc,
-            "How much fraud is found (up) for how many good payments are stopped (right, by tens). The dotted line is guessing.",
+            "How much fraud is found (up) for how many good payments are stopped (right, by tens). The dotted"
+            " line is guessing.",
         ),
         _figure(
             pictures.precision_recall,
