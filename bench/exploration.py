@@ -8,9 +8,11 @@ above the card's habit are reported as fraud. The simulator knows the truth, and
 """
 
 import json
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import takewhile
+from math import inf
 from typing import Annotated
 
 import numpy as np
@@ -19,10 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from models.evaluation import average_precision
-from models.features import FEATURES
+from models.features import FEATURES, LABEL_DELAY
+from models.learner import Learner
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
-from models.warm_up import Payment, WarmUp
+from models.warm_up import Payment, Scored, WarmUp
 from rules.decision import Outcome
 from rules.exploration import Exploration, ExplorationPolicy
 from rules.judgement import Judge
@@ -68,24 +71,32 @@ def payments(*, cards: int, weeks: int, seed: int = 1) -> list[Payment]:
 
 def lived(history: Sequence[Payment], policy: ExplorationPolicy, *, blocks_labelled: bool, errs: bool) -> list[Week]:
     """Live through it with the default model deciding; what each week from DECIDES_FROM on was like."""
-    warm_up, begin = WarmUp(), history[0].at
+    warm_up, begin = WarmUp(label_delay=inf), history[0].at  # what labels say is up to us
     exploration = Exploration(policy, begin)
+    labels: deque[tuple[Scored, bool]] = deque()
     rows: list[tuple[int, bool, float, float, bool, bool]] = []
     for payment in history:
+        while labels and labels[0][0].payment.at <= payment.at - LABEL_DELAY:
+            _learn(warm_up.learner, *labels.popleft())
         week = int((payment.at - begin) // WEEK)
         scored = warm_up.live(payment, score=week >= DECIDES_FROM)
-        if errs and week == WRONG_WEEK and scored.features[RATIO] >= FAR_ABOVE_HABIT:
-            warm_up.tell(is_fraud=True)
+        wrong = errs and week == WRONG_WEEK and scored.features[RATIO] >= FAR_ABOVE_HABIT
         if scored.fraud_probability is None:
+            labels.append((scored, payment.is_fraud))
             continue
         concluded = JUDGE.with_score(scored.fraud_probability, payment.amount_minor, NO_RULES)
         made = exploration.admit(concluded, payment.transaction_id, payment.amount_minor, card_count=0, now=payment.at)
-        if made.outcome is Outcome.BLOCK and not blocks_labelled:
-            warm_up.withhold()
-        cost = COSTS.cost_of(made.outcome, float(payment.is_fraud), payment.amount_minor)
         blocked, explored = made.outcome is Outcome.BLOCK, made.outcome is not concluded.outcome
+        if blocks_labelled or not blocked:
+            labels.append((scored, payment.is_fraud or wrong))
+        cost = COSTS.cost_of(made.outcome, float(payment.is_fraud), payment.amount_minor)
         rows.append((week, payment.is_fraud, scored.fraud_probability, cost, blocked, explored))
     return list(_weeks(rows))
+
+
+def _learn(learner: Learner, scored: Scored, is_fraud: bool) -> None:  # noqa: FBT001 - a label, as it comes
+    payment = scored.payment
+    learner.learn(scored.features, card=payment.card, acceptor=payment.acceptor, at=payment.at, is_fraud=is_fraud)
 
 
 def _weeks(rows: Sequence[tuple[int, bool, float, float, bool, bool]]) -> Iterator[Week]:

@@ -64,15 +64,6 @@ class WarmUp:
         self._unlabelled.append(scored)
         return scored
 
-    def withhold(self) -> None:
-        """What the latest payment was will never be known: it was blocked."""
-        self._unlabelled.pop()
-
-    def tell(self, is_fraud: bool) -> None:  # noqa: FBT001 - what is told is a yes or a no
-        """The latest payment will be labelled so, whatever it was."""
-        scored = self._unlabelled.pop()
-        self._unlabelled.append(scored._replace(payment=scored.payment._replace(is_fraud=is_fraud)))
-
     def features_of(self, payment: Payment) -> list[float]:
         """What a worker would see in it now. Its card must be known."""
         return features(

@@ -136,6 +136,12 @@ def weeks_to_test(seconds: Anything, *, first_day: int | None) -> list[int]:
     return weeks
 
 
+def weeks_of_all(seconds: Anything) -> list[int]:
+    """First days of weeks back from the last payment that have them all; the first may begin before there were any."""
+    day = np.asarray(seconds) // SECONDS_PER_DAY
+    return sorted(range(int(day[-1]) + 1 - TEST_DAYS, int(day[0]) - TEST_DAYS, -TEST_DAYS))
+
+
 def appraise(
     judged: Judged,
     weeks: Sequence[int],

@@ -197,12 +197,12 @@ def _from(payments: "Iterator[Payment]", at: float) -> "Iterator[Payment]":
 
 
 def _of_topics(settings: Any, since: float | None, test_day: int | None, how: dict[str, Any]) -> Evaluation:
-    from rules.appraisal import appraise, weeks_to_test
+    from rules.appraisal import appraise, weeks_of_all, weeks_to_test
     from streams.operating.topic_history import read_topics
 
     history = asyncio.run(read_topics(settings, since=since))
     judged, begin, coverage = history.judged(maturity_seconds=settings.learner.maturity_days * DAY)
-    weeks = weeks_to_test(judged.seconds, first_day=test_day or 0)
+    weeks = weeks_of_all(judged.seconds) if test_day is None else weeks_to_test(judged.seconds, first_day=test_day)
     appraisal = appraise(judged, weeks, settings.policy, **how)
     return Evaluation(of="the topics", begin=begin, appraisals={"holdfast": appraisal}, coverage=coverage)
 

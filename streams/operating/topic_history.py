@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -12,6 +13,9 @@ from rules.appraisal import Judged, NothingToAppraise
 from rules.decision import Outcome
 from streams.settings import Settings
 from streams.wire.codec import MalformedRecord, read_label
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer
 
 
 class _Told(msgspec.Struct, gc=False):
@@ -119,25 +123,28 @@ def _columns(known: list[tuple[_Told, bool]]) -> Judged:
 
 
 async def read_topics(settings: Settings, *, since: float | None = None) -> TopicHistory:
-    """All decisions from `since` on (seconds since 1970, by the broker's time) and all labels.
+    """All decisions and labels from `since` on (seconds since 1970, by the broker's time).
 
     Raises TopicsWrong and what aiokafka raises.
     """
     from streams.broker.clients import reader
-    from streams.broker.reading import partitions_of, places_at, stretch
     from streams.broker.topic_admin import require_topics
-    from streams.broker.topics import DECISIONS, Topic
 
     await require_topics(settings)
-    history = TopicHistory(settings.labels)
     async with reader(settings.broker) as consumer:
-        for topics, take in (
-            (list(DECISIONS.values()), history.take_decision),
-            ([Topic.LABELS], history.take_label),
-        ):
-            partitions = partitions_of(settings, topics)
-            starts = await places_at(consumer, partitions, since)
-            async for records in stretch(consumer, starts, await consumer.end_offsets(partitions)):
-                for record in records:
-                    take(record.value)
+        return await taken_in(consumer, settings, since=since)
+
+
+async def taken_in(consumer: "AIOKafkaConsumer", settings: Settings, *, since: float | None = None) -> TopicHistory:
+    """The same by a consumer that is there. Labels after decisions: none is read without its decision."""
+    from streams.broker.reading import partitions_of, places_at, stretch
+    from streams.broker.topics import DECISIONS, Topic
+
+    history = TopicHistory(settings.labels)
+    for topics, take in ((tuple(DECISIONS.values()), history.take_decision), ((Topic.LABELS,), history.take_label)):
+        partitions = partitions_of(settings, topics)
+        starts = await places_at(consumer, partitions, since)
+        async for records in stretch(consumer, starts, await consumer.end_offsets(partitions)):
+            for record in records:
+                take(record.value)
     return history

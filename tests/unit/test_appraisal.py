@@ -8,7 +8,7 @@ import pytest
 
 from models.daily import SECONDS_PER_DAY
 from models.evaluation import handbook_quality
-from rules.appraisal import Judged, NothingToAppraise, Protocol, appraise, decided, weeks_to_test
+from rules.appraisal import Judged, NothingToAppraise, Protocol, appraise, decided, weeks_of_all, weeks_to_test
 from rules.decision import Outcome
 from rules.policy import CostPolicy
 
@@ -41,6 +41,11 @@ def test_without_a_day_all_whole_weeks_after_the_warm_up_are_tested_back_from_th
 def test_from_a_day_on_all_whole_weeks_are_tested() -> None:
     seconds = np.array([0.0, 59.5 * SECONDS_PER_DAY])
     assert weeks_to_test(seconds, first_day=40) == [40, 47]
+
+
+@pytest.mark.parametrize(("days", "weeks"), [(0, [-6]), (6, [0]), (7, [-6, 1]), (13, [0, 7])])
+def test_weeks_back_from_the_end_have_every_payment(days: int, weeks: list[int]) -> None:
+    assert weeks_of_all(np.array([0.5, (days + 0.5) * SECONDS_PER_DAY])) == weeks
 
 
 @pytest.mark.parametrize("first_day", [None, 36])

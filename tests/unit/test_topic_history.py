@@ -4,12 +4,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiokafka import TopicPartition
+from support.in_memory_topics import InMemoryTopics
+from support.records import consumed
 from support.wire_samples import a_decision, a_label
 
 from models.label import LabelSource, LabelState
 from rules.appraisal import NothingToAppraise
 from rules.decision import Outcome
-from streams.operating.topic_history import TopicHistory
+from streams.broker.topics import DECISIONS, Topic, name_of
+from streams.operating.topic_history import TopicHistory, taken_in
+from streams.settings import Settings
 from streams.wire.codec import write_decision, write_label
 
 BEGIN = datetime(2026, 1, 2, 6, tzinfo=UTC)
@@ -97,3 +102,23 @@ def test_without_a_score_there_is_still_an_outcome() -> None:
 def test_nothing_known_says_so(days: tuple[float, ...]) -> None:
     with pytest.raises(NothingToAppraise):
         a_history(*days).judged(maturity_seconds=WEEK)
+
+
+async def test_decisions_of_all_topics_and_their_labels_are_read() -> None:
+    settings, topics = Settings(), InMemoryTopics()
+    for number, (outcome, day) in enumerate(
+        ((Outcome.APPROVE, 0), (Outcome.BLOCK, 1), (Outcome.REVIEW, 2), (Outcome.APPROVE, 12))
+    ):
+        made = replace(
+            a_decision(), transaction_id=f"t-{number}", outcome=outcome, event_time=BEGIN + timedelta(days=day)
+        )
+        where = TopicPartition(name_of(DECISIONS[outcome], settings.topics), number)
+        topics.logs[where].append(consumed(write_decision(made), topic=where.topic, partition=number))
+        label = replace(a_label(), transaction_id=f"t-{number}", state=LabelState.FRAUD)
+        there = TopicPartition(name_of(Topic.LABELS, settings.topics), number)
+        topics.logs[there].append(consumed(write_label(label), topic=there.topic, partition=number))
+    history = await taken_in(topics, settings)
+    judged, _, coverage = history.judged(maturity_seconds=WEEK)
+    assert judged.outcome.tolist() == ["approve", "block", "review"]
+    assert judged.is_fraud.tolist() == [True] * 3
+    assert coverage.too_young == 1
