@@ -5,6 +5,7 @@ XGBoost comes with the optional group `compare`; nothing else needs it.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,15 @@ class Training:
     label_delay: float = 7.0  # days
 
 
+def require_xgboost() -> Any:
+    """The module. Raises RivalMissing."""
+    try:
+        import xgboost
+    except ImportError as error:
+        raise RivalMissing("XGBoost is not here: pip install 'holdfast[compare]'") from error
+    return xgboost
+
+
 def retrained_daily(
     features: NDArray[np.float32],
     is_fraud: NDArray[np.bool_],
@@ -40,10 +50,7 @@ def retrained_daily(
 
     Rows are payments in order of time; days count from second 0. Raises RivalMissing.
     """
-    try:
-        import xgboost
-    except ImportError as error:
-        raise RivalMissing("XGBoost is not here: pip install 'holdfast[compare]'") from error
+    xgboost = require_xgboost()
     how = {
         "objective": "binary:logistic",
         "max_depth": training.depth,

@@ -11,7 +11,7 @@ from streams.operating.showing import money
 if TYPE_CHECKING:
     from rules.appraisal import Stretch
     from rules.policy import CostPolicy
-    from streams.operating.evaluating import Evaluation
+    from streams.operating.evaluation import Evaluation
 
 # Pictures are drawn in these names, so that one drawing serves light and dark.
 STYLE = """:root{color-scheme:light dark;--paper:#fff;--card:#f5f6f8;--ink:#1d2129;--quiet:#69707d;--line:#d9dce2;

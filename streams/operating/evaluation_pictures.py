@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from streams.operating.evaluating import Evaluation
+    from streams.operating.evaluation import Evaluation
 
 MISSING = "<p class=quiet>Pictures need matplotlib: <code>pip install 'holdfast[report]'</code>.</p>"
 # Drawn in colours that nothing else has, each of which the page then gives a meaning.

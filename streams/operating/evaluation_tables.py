@@ -9,7 +9,7 @@ from streams.operating.evaluation_words import headline, share
 
 if TYPE_CHECKING:
     from models.evaluation import Quality
-    from streams.operating.evaluating import Evaluation
+    from streams.operating.evaluation import Evaluation
 
 
 def quality_table(measured: "Quality", *, title: str) -> Table:
