@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-model bench-restore chaos chaos-cluster chaos-long prove lint types lock clean
+.PHONY: help demo test bench bench-model bench-exploration bench-restore chaos chaos-cluster chaos-long prove lint types lock clean
 
 help: ## Say what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## Show on this machine what happens when the model fails: a minute and a half
 	$(BIN)/holdfast demo
@@ -24,6 +24,9 @@ bench: $(STAMP) ## Measure the age at decision at 1,000 transactions a second
 
 bench-model: $(STAMP) ## Measure features, scores, lessons and snapshots of the model
 	$(BIN)/python -m bench.model
+
+bench-exploration: $(STAMP) ## Measure what it is worth to let few blocks through
+	$(BIN)/python -m bench.exploration
 
 bench-restore: $(STAMP) ## Measure the restore of a million cards by one worker
 	$(BIN)/python -m bench.restore

@@ -1,8 +1,8 @@
 """Joins labels to examples: a decided transaction is an example once somebody says, or silence tells, what it was.
 
-Fraud is learnt when it is reported; legitimate when it is said, or when `maturity` has passed without a report. Labels
-come late, twice, out of order, before their decision, and are taken back: an example is then learnt again as what it
-turned out to be. Time is event time: the clock is an argument.
+Fraud is learnt when it is reported; legitimate when it is said, or when `maturity` has passed without a report, unless
+the payment was blocked. Labels come late, twice, out of order, before their decision, and are taken back: an example is
+then learnt again as what it turned out to be. Time is event time: the clock is an argument.
 """
 
 import heapq
@@ -31,6 +31,7 @@ class Example:
     at: float
     packed: bytes  # float64 features: a tuple of floats takes four times the memory
     probability: float | None = None  # of fraud, as scored
+    silence_tells: bool = True  # that it was legitimate; not of a payment that was blocked: it has no outcome
 
     @property
     def features(self) -> Sequence[float]:
@@ -73,7 +74,9 @@ class _Held:
     @property
     def is_open(self) -> bool:
         """Whether silence must not be taken for legitimate."""
-        return self.testimony is not None and self.testimony.is_open
+        if self.testimony is None:
+            return not self.example.silence_tells
+        return self.testimony.is_open or (not self.example.silence_tells and self.testimony.is_fraud is None)
 
 
 class LabelJoin:

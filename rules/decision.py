@@ -77,6 +77,7 @@ class ReasonCode(StrEnum):
     STAND_IN_LIMIT = "STAND_IN_LIMIT"
     SAFE_DEFAULT = "SAFE_DEFAULT"
     BLOCK_LIMIT = "BLOCK_LIMIT"  # too large a share would be blocked: a person looks
+    EXPLORATION = "EXPLORATION"  # it would have been a block, but was drawn to learn what it is
     SANDBOX = "SANDBOX"
 
 
@@ -122,3 +123,4 @@ class Decision:
     features: tuple[float, ...]  # as scored, in the order of models.features.FEATURES
     input: InputPosition
     schema_version: int
+    propensity: float | None = None  # how likely this outcome was, of a would-be block that might be explored

@@ -20,6 +20,7 @@ class Conclusion:
     confidence: float | None = None
     expected_cost_minor: int | None = None
     fallback_reason: FallbackReason | None = None
+    propensity: float | None = None  # how likely the outcome was; None where no chance was involved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from msgspec import Meta
 from models.label_trust import LabelTrust
 from rules.block_limit import BlockLimitPolicy
 from rules.breaker import BreakerPolicy
+from rules.exploration import ExplorationPolicy
 from rules.incidents import IncidentPolicy
 from rules.mode import ModePolicy
 from rules.policy import CostPolicy
@@ -200,6 +201,7 @@ class Settings:
     stand_in: StandInLimits = field(default_factory=StandInLimits)
     safe_default: SafeDefaultPolicy = field(default_factory=SafeDefaultPolicy)
     block_limit: BlockLimitPolicy = field(default_factory=BlockLimitPolicy)
+    exploration: ExplorationPolicy = field(default_factory=ExplorationPolicy)
     incidents: IncidentPolicy = field(default_factory=IncidentPolicy)
     learner: LearnerSettings = field(default_factory=LearnerSettings)
     labels: LabelTrust = field(default_factory=LabelTrust)
@@ -220,6 +222,7 @@ class Settings:
         plain = asdict(self)
         plain["broker"].pop("sasl_password")
         plain["forward"].pop("webhook_secret")
+        plain["exploration"].pop("salt")
         return hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()[:12]
 
 

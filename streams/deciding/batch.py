@@ -41,4 +41,5 @@ class Decided:
     deadlines_missed: int = 0
     blocks_limited: int = 0  # that became reviews, because too large a share would be blocked
     block_limit_reached: bool = False  # the next block would be one of them
+    explored: int = 0  # would-be blocks that were let through to learn what they are
     rules_failed: int = 0  # payments whose rules could not be evaluated

@@ -21,7 +21,8 @@ from models.score import Contribution
 from models.transaction import SCHEMA_VERSION, Transaction
 from rules.block_limit import BlockLimit
 from rules.breaker import BreakerState
-from rules.decision import Decision, FallbackReason, InputPosition, Outcome
+from rules.decision import Decision, FallbackReason, InputPosition, Outcome, ReasonCode
+from rules.exploration import Exploration
 from rules.judgement import Conclusion, Judge
 from rules.ruleset import RuleSet, Verdict
 from rules.sandbox import FORCED_FALLBACKS, TEST_TOKEN_PREFIX, forced_conclusion
@@ -76,6 +77,7 @@ class Decider:
         self._withheld = withheld
         self._judge = Judge(costs=settings.policy, limits=settings.stand_in, safe_default=settings.safe_default)
         self._block_limit = BlockLimit(settings.block_limit)
+        self._exploration = Exploration(settings.exploration, clock())
         self._too_old_after = (settings.deadline.deadline_ms - settings.deadline.reserve_ms) / 1000
         self._deadline = settings.deadline.deadline_ms / 1000
         self._clock = clock
@@ -204,8 +206,10 @@ class Decider:
         if each.verdict is None or each.verdict.always is None:
             concluded, conclusion = conclusion, self._block_limit.admit(conclusion, self._monotonic())
             decided.blocks_limited += conclusion is not concluded
-        approved = conclusion.outcome is Outcome.APPROVE
-        if approved and conclusion.fallback_reason is not None:
+            conclusion = self._explored(each, conclusion, now)
+        explored = ReasonCode.EXPLORATION in conclusion.reasons
+        decided.explored += explored
+        if conclusion.outcome is Outcome.APPROVE and (explored or conclusion.fallback_reason is not None):
             each.profile.note_stand_in(each.at, each.transaction.amount_minor, each.hashed)
         self._tally(each, conclusion, now - each.record.timestamp / 1000, decided)
         decision = self._decision(each, conclusion, probability, scored, now)
@@ -222,6 +226,13 @@ class Decider:
         used = StandInUse(count=count, sum_minor=sum_minor, recent=recent, known_seconds=known_seconds)
         why = why_not or FallbackReason.RULES_FAILED
         return self._judge.without_score(why, amount, each.verdict, used, each.transaction.channel)
+
+    def _explored(self, each: _Pending, conclusion: Conclusion, now: float) -> Conclusion:
+        transaction = each.transaction
+        count, _ = each.profile.stand_in_today(each.at)
+        return self._exploration.admit(
+            conclusion, transaction.transaction_id, transaction.amount_minor, card_count=count, now=now
+        )
 
     def _tally(self, each: _Pending, conclusion: Conclusion, age: float, decided: Decided) -> None:
         decided.tallies[conclusion.outcome, conclusion.source] += 1
@@ -275,6 +286,7 @@ class Decider:
             features=tuple(each.features),
             input=InputPosition(topic=record.topic, partition=record.partition, offset=record.offset),
             schema_version=SCHEMA_VERSION,
+            propensity=conclusion.propensity,
         )
 
 

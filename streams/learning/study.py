@@ -15,7 +15,7 @@ from models.label_trust import LabelTrust
 from models.learner import Learner
 from models.online import OnlineModel
 from models.snapshot import Snapshot
-from rules.decision import Decision
+from rules.decision import Decision, Outcome
 from streams.learning.guard import Guard
 from streams.learning.label_intake import LabelIntake, SetAside
 from streams.learning.positions import Positions
@@ -225,4 +225,5 @@ def _example(decision: Decision) -> Example:
         at=decision.event_time.timestamp(),
         packed=pack_features(decision.features),
         probability=decision.risk_score,
+        silence_tells=decision.outcome is not Outcome.BLOCK,
     )

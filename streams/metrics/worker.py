@@ -31,6 +31,7 @@ class WorkerMetrics:
         self._blocks_limited = Counter(
             "holdfast_blocks_limited", "Blocks that became reviews, because too many were.", registry=registry
         )
+        self._explored = Counter("holdfast_explored", "Blocks let through to learn what they are.", registry=registry)
         self._ages = BatchHistogram(
             "holdfast_decision_age_seconds",
             "From the broker's timestamp of a transaction to its decision.",
@@ -74,6 +75,7 @@ class WorkerMetrics:
         self._duplicates.inc(batch.duplicates)
         self._missed.inc(batch.deadlines_missed)
         self._blocks_limited.inc(batch.blocks_limited)
+        self._explored.inc(batch.explored)
         self._ages.observe(batch.ages)
 
     def lane(self, partition: int, *, lag: int, cards: int) -> None:

@@ -100,9 +100,9 @@ COMMANDS = {
     ),
     "evaluate": LazyCommand(
         place="evaluating:evaluate",
-        summary="Score a labelled history transaction by transaction, learning each label when it would have been"
-        " known.",
-        example="holdfast evaluate handbook.parquet --test-day 129",
+        summary="Say how good scores and decisions were, week by week: on a labelled file, or on the topics of an"
+        " installation.",
+        example="holdfast evaluate handbook.parquet --test-day 129 --report .",
         panel=LOOK,
     ),
     "decide": LazyCommand(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streams.operating.evaluating import DAY, Epoch, LabelledPath, quality_table
+from streams.operating.evaluating import DAY, Epoch, LabelledPath
+from streams.operating.evaluation_tables import quality_table
 
 if TYPE_CHECKING:
     from models.evaluation import Quality

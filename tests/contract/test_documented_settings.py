@@ -22,6 +22,7 @@ NEEDS = {"topics.min_insync_replicas": {"HOLDFAST_TOPICS_REPLICATION_FACTOR": "3
 OTHER_WORDS = {
     "broker.security_protocol": "SSL",
     "broker.sasl_mechanism": "SCRAM-SHA-256",
+    "exploration.outcome": "approve",
     "forward.webhook_url": "http://x",
     "forward.alertmanager_url": "http://x",
 }

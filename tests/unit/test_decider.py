@@ -20,8 +20,11 @@ from models.dead_letter import DeadLetterReason
 from models.features import FEATURES
 from models.simulator.bad_records import BAD_KINDS
 from models.simulator.chance import seeded
+from models.transaction import Transaction
+from rules.block_limit import BlockLimitPolicy
 from rules.breaker import BreakerPolicy
 from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode
+from rules.exploration import ExplorationPolicy
 from rules.ruleset import RuleSet
 from streams.deciding.batch import Decided
 from streams.deciding.decider import SAMPLES
@@ -449,3 +452,43 @@ async def test_a_batch_of_nothing_good_changes_no_profile() -> None:
 
 async def test_an_empty_batch_is_decided() -> None:
     assert decisions(await Desk().decide()) == []
+
+
+EXPLORING = ExplorationPolicy(
+    share=0.1, outcome=Outcome.APPROVE, max_per_day=100_000, max_sum_minor_per_day=10**9, salt="hush"
+)
+
+
+def exploring_desk() -> Desk:
+    desk = Desk(settings=Settings(exploration=EXPLORING, block_limit=BlockLimitPolicy(max_share=1.0)))
+    desk.scorer.probability = 0.999
+    desk.clock.pass_(40_000.0)  # of the day: what may be spent grows with it
+    return desk
+
+
+def on_one_card(count: int, **changes: object) -> list[Transaction]:
+    return [transaction(n, pan_token="tok_1", amount_minor=1_000, **changes) for n in range(count)]
+
+
+async def test_a_block_is_explored_once_on_a_card_in_a_day_and_counts_as_an_approval_without_the_model() -> None:
+    desk = exploring_desk()
+    batch = await desk.decide(*(record_of(each, offset=n, at=desk.clock.now) for n, each in enumerate(on_one_card(80))))
+    (through,) = [each for each in decisions(batch) if each.outcome is Outcome.APPROVE]
+    assert through.reason_codes == (ReasonCode.HIGH_RISK, ReasonCode.EXPLORATION)
+    assert (through.decision_source, through.propensity) == (DecisionSource.MODEL, 0.1)
+    assert batch.explored == 1
+    assert desk.lane.profiles.check_out(b"tok_1").stand_in_today(NOW) == (1, 1_000)
+
+
+async def test_exploration_never_goes_against_a_hard_rule() -> None:
+    desk = exploring_desk()
+    sent = [transaction(n, amount_minor=1_000, merchant_country="KP") for n in range(300)]
+    batch = await desk.decide(*(record_of(each, offset=n, at=desk.clock.now) for n, each in enumerate(sent)))
+    assert {(each.outcome, each.propensity) for each in decisions(batch)} == {(Outcome.BLOCK, None)}
+
+
+async def test_nothing_is_explored_by_default() -> None:
+    desk = Desk(settings=Settings(block_limit=BlockLimitPolicy(max_share=1.0)))
+    desk.scorer.probability = 0.999
+    batch = await desk.decide(*(record_of(transaction(n, amount_minor=1_000), offset=n) for n in range(300)))
+    assert {(each.outcome, each.propensity) for each in decisions(batch)} == {(Outcome.BLOCK, None)}

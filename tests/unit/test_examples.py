@@ -322,3 +322,32 @@ def test_the_counts_add_up(history: list[Example | Label], days: list[float], li
     assert join.waiting == sum(learnt is None for learnt in held(join).values())
     assert join.dropped_unlearnt <= join.dropped
     assert len(join._maturing) + len(join._matured) == len(held(join))
+
+
+def blocked(number: int, day: float = 0.0) -> Example:
+    return replace(example(number, day), silence_tells=False)
+
+
+def test_silence_about_what_was_blocked_tells_nothing() -> None:
+    join = a_join()
+    join.decided(blocked(1))
+    join.decided(example(2))
+    assert matured(join, MATURITY) == [("t-2", False, False)]
+    assert join.waiting == 1
+    assert [said(each) for each in join.ripened()] == [("t-2", False, False)]
+
+
+def test_what_is_said_of_a_block_is_learnt() -> None:
+    join = a_join()
+    join.decided(blocked(1))
+    join.decided(blocked(2))
+    assert said(join.labelled(label(1, LEGITIMATE, LabelSource.CUSTOMER_COMPLAINT))) == ("t-1", False, False)
+    matured(join, MATURITY)
+    assert said(join.labelled(label(2, FRAUD))) == ("t-2", True, False)
+
+
+def test_a_block_that_is_only_disputed_stays_open() -> None:
+    join = a_join()
+    join.decided(blocked(1))
+    assert join.labelled(label(1, DISPUTED)) is None
+    assert matured(join, MATURITY) == []

@@ -18,6 +18,8 @@ PLAIN = [
 ]
 LITERALS = {
     "security_protocol": "SASL_SSL",
+    "outcome": "approve",
+    "share": 0.05,
     "sasl_mechanism": "SCRAM-SHA-512",
     "webhook_url": "http://x",
     "alertmanager_url": "http://x",
@@ -28,7 +30,10 @@ PAIRS = {
     "rest_seconds": 0.6,
     "silent_after_seconds": 9.0,
 }  # bounded by another setting
-NEEDS = {"min_insync_replicas": {"HOLDFAST_TOPICS_REPLICATION_FACTOR": "3"}}
+NEEDS = {
+    "min_insync_replicas": {"HOLDFAST_TOPICS_REPLICATION_FACTOR": "3"},
+    "share": {"HOLDFAST_EXPLORATION_SALT": "hush"},
+}
 
 
 def changed(key: str, value: object) -> object:
@@ -79,7 +84,7 @@ def test_each_setting_is_read_from_the_environment_and_names_another_version(
     said = str(other).lower() if isinstance(other, bool) else str(other)
     settings = load_settings(None, NEEDS.get(key, {}) | {f"HOLDFAST_{section}_{key}".upper(): said})
     assert getattr(getattr(settings, section), key) == other
-    assert (settings.version == Settings().version) == (key in ("sasl_password", "webhook_secret"))
+    assert (settings.version == Settings().version) == (key in ("sasl_password", "webhook_secret", "salt"))
 
 
 @pytest.mark.parametrize("change", [{"app": "other"}, {"sandbox": True}], ids=str)

@@ -21,7 +21,7 @@ from models.label_trust import LabelTrust
 from models.learner import Learner
 from models.online import OnlineModel
 from models.snapshot import Snapshot, content_hash, from_plain, to_plain, verify
-from rules.decision import InputPosition
+from rules.decision import InputPosition, Outcome
 from streams.learning.guard import Guard
 from streams.learning.memory import Memory, taught
 from streams.learning.study import Study
@@ -332,6 +332,14 @@ def test_silence_is_legitimate_by_the_clock_of_decisions() -> None:
     study.take_decision(consumed(decision_bytes(2, 2.0)))
     study.mature(study.newest_event())
     assert (study.learner.model.labels, study.learner.model.frauds, study.waiting) == (1, 0, 1)
+
+
+def test_silence_about_a_block_teaches_nothing() -> None:
+    study = a_study()
+    study.take_decision(consumed(decision_bytes(1, 0.0, outcome=Outcome.BLOCK)))
+    study.take_decision(consumed(decision_bytes(2, 8.0)))
+    study.mature(study.newest_event())
+    assert study.learner.model.labels == 0
 
 
 # The exam of each candidate
