@@ -31,6 +31,7 @@ class Example:
     at: float
     packed: bytes  # float64 features: a tuple of floats takes four times the memory
     probability: float | None = None  # of fraud, as scored
+    amount_minor: int = 0
 
     @property
     def features(self) -> Sequence[float]:

@@ -13,10 +13,10 @@ from aiokafka import ConsumerRecord
 from models.activity import Activity
 from models.canary import CANARY_KEY
 from models.dead_letter import DeadLetterReason
-from models.features import FEATURES, activity, features
+from models.features import activity, features
 from models.fingerprint import id_hash
 from models.profile import Profile
-from models.score import Contribution
+from models.score import Score
 from models.transaction import SCHEMA_VERSION, Transaction
 from rules.block_limit import BlockLimit
 from rules.breaker import BreakerState
@@ -192,10 +192,10 @@ class Decider:
     def _conclude(
         self, each: _Pending, scored: Scored | None, why_not: FallbackReason | None, now: float, decided: Decided
     ) -> None:
-        probability = float(scored.answer.probabilities[each.row]) if scored is not None and each.row >= 0 else None
-        conclusion = self._conclusion(each, probability, why_not)
+        score = scored.of(each.row) if scored is not None and each.row >= 0 else None
+        conclusion = self._conclusion(each, score, why_not)
         if each.record.key == CANARY_KEY:
-            decision = self._decision(each, conclusion, probability, scored, now)
+            decision = self._decision(each, conclusion, score, now)
             decided.canaries.append(Outgoing(CANARY_KEY, write_decision(decision), []))
             return
         if each.verdict is None or each.verdict.always is None:
@@ -205,15 +205,15 @@ class Decider:
         if approved and conclusion.fallback_reason is not None:
             each.profile.note_stand_in(each.at, each.transaction.amount_minor, each.hashed)
         self._tally(each, conclusion, now - each.record.timestamp / 1000, decided)
-        decision = self._decision(each, conclusion, probability, scored, now)
+        decision = self._decision(each, conclusion, score, now)
         decided.decisions[conclusion.outcome].append(Outgoing(each.record.key, write_decision(decision), []))
 
-    def _conclusion(self, each: _Pending, probability: float | None, why_not: FallbackReason | None) -> Conclusion:
+    def _conclusion(self, each: _Pending, score: Score | None, why_not: FallbackReason | None) -> Conclusion:
         token, amount = each.transaction.pan_token, each.transaction.amount_minor
         if self._settings.sandbox and token.startswith(TEST_TOKEN_PREFIX) and (forced := forced_conclusion(token)):
             return forced
-        if probability is not None and each.verdict is not None:
-            return self._judge.with_score(probability, amount, each.verdict)
+        if score is not None and each.verdict is not None:
+            return self._judge.with_score(score, amount, each.verdict)
         count, sum_minor = each.profile.stand_in_today(each.at)
         recent, known_seconds = each.profile.stand_in_around(each.at)
         used = StandInUse(count=count, sum_minor=sum_minor, recent=recent, known_seconds=known_seconds)
@@ -235,29 +235,26 @@ class Decider:
         if len(tally.samples) < SAMPLES:
             tally.samples.append(each.transaction.transaction_id)
 
-    def _decision(
-        self, each: _Pending, conclusion: Conclusion, probability: float | None, scored: Scored | None, now: float
-    ) -> Decision:
+    def _decision(self, each: _Pending, conclusion: Conclusion, score: Score | None, now: float) -> Decision:
         transaction, record = each.transaction, each.record
         age = now - record.timestamp / 1000
         verdict = each.verdict
-        by_model = probability is not None and scored is not None
         return Decision(
             decision_id=f"d.{record.partition}.{record.offset}",
             transaction_id=transaction.transaction_id,
             pan_token=transaction.pan_token,
             outcome=conclusion.outcome,
-            risk_score=probability,
+            risk_score=score.fraud_probability if score is not None else None,
             confidence=conclusion.confidence,
             decision_source=conclusion.source,
             fallback_reason=conclusion.fallback_reason,
             reason_codes=conclusion.reasons,
-            contributions=_contributions(scored, each.row) if by_model and scored is not None else (),
+            contributions=score.contributions if score is not None else (),
             rule_hits=verdict.hits if verdict is not None else (),
             rule_outcome=verdict.outcome if verdict is not None else Outcome.REVIEW,
             rule_always=verdict.always if verdict is not None else None,
             expected_cost_minor=conclusion.expected_cost_minor,
-            model_version=scored.model_version if by_model and scored is not None else None,
+            model_version=score.model_version if score is not None else None,
             ruleset_version=each.ruleset_version,
             settings_version=self._settings_version,
             event_time=transaction.event_time,
@@ -272,6 +269,7 @@ class Decider:
             features=tuple(each.features),
             input=InputPosition(topic=record.topic, partition=record.partition, offset=record.offset),
             schema_version=SCHEMA_VERSION,
+            credibility=conclusion.credibility,
         )
 
 
@@ -281,8 +279,3 @@ def _verdict(ruleset: RuleSet, transaction: Transaction, row: Sequence[float], r
     except Exception as error:  # noqa: BLE001 - compiled from what somebody wrote: whatever it raises, a payment waits
         log.error("rules_failed", ruleset_version=ruleset.ruleset_version, error=type(error).__name__)
         return None
-
-
-def _contributions(scored: Scored, row: int) -> tuple[Contribution, ...]:
-    named = zip(scored.answer.features[row].tolist(), scored.answer.log_odds[row].tolist(), strict=True)
-    return tuple(Contribution(feature=FEATURES[number], log_odds=log_odds) for number, log_odds in named)

@@ -4,11 +4,14 @@ import asyncio
 import itertools
 import json
 import time
+from math import isnan
 from typing import NamedTuple, Self
 from zlib import crc32
 
 import structlog
 
+from models.features import FEATURES
+from models.score import BASE, OTHER, Certainty, Contribution, Score
 from rules.decision import FallbackReason
 from streams.deciding.nursery import Nursery, Offspring
 from streams.deciding.scorer_frames import Answer, Frame, FrameBuffer, Kind, MalformedFrame, frame, read_answer
@@ -34,6 +37,29 @@ class Scored(NamedTuple):
 
     answer: Answer
     model_version: str
+
+    def of(self, row: int) -> Score:
+        """What it says of one of the rows."""
+        answer = self.answer
+        legitimate, fraud = answer.p_values[row].tolist()
+        probability = float(answer.probabilities[row])
+        approve_below, block_from = answer.bounds
+        certainty = Certainty(
+            legitimate=legitimate,
+            fraud=fraud,
+            approvable=probability < approve_below,
+            blockable=probability >= block_from,
+        )
+        features = [FEATURES[number] for number in answer.features[row].tolist()]
+        return Score(
+            fraud_probability=probability,
+            model_version=self.model_version,
+            contributions=tuple(
+                Contribution(feature=feature, log_odds=log_odds)
+                for feature, log_odds in zip([*features, OTHER, BASE], answer.log_odds[row].tolist(), strict=True)
+            ),
+            certainty=None if isnan(legitimate) else certainty,
+        )
 
 
 class _Asked(NamedTuple):

@@ -18,6 +18,7 @@ from support.records import consumed
 from models.canary import CANARY_KEY, canary
 from models.dead_letter import DeadLetterReason
 from models.features import FEATURES
+from models.score import BASE, OTHER
 from models.simulator.bad_records import BAD_KINDS
 from models.simulator.chance import seeded
 from rules.breaker import BreakerPolicy
@@ -25,6 +26,7 @@ from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode
 from rules.ruleset import RuleSet
 from streams.deciding.batch import Decided
 from streams.deciding.decider import SAMPLES
+from streams.deciding.scorer_frames import TOP
 from streams.settings import Settings
 from streams.wire.codec import read_decision
 
@@ -173,7 +175,7 @@ async def test_the_model_decides_where_it_may() -> None:
     assert (decision.decision_source, decision.fallback_reason) == (DecisionSource.MODEL, None)
     assert (decision.risk_score, decision.model_version) == (0.01, "m-1")
     assert decision.features == tuple(desk.scorer.asked[0][0])
-    assert [contribution.feature for contribution in decision.contributions] == [FEATURES[0]] * 3
+    assert [contribution.feature for contribution in decision.contributions] == [FEATURES[0]] * TOP + [OTHER, BASE]
 
 
 @pytest.mark.parametrize(
