@@ -17,7 +17,7 @@ from models.conformal import BINS, Floats
 
 LIKELY = 1.64  # standard deviations: 95 % one-sided
 EXPECTED = 30  # wrong outcomes at the level: where fewer would be known, all may be automatic
-GAIN = 0.01  # of the aim, for each wrong outcome more than the level allows
+GAIN = 0.02  # of the aim, for each wrong outcome more than the level allows
 LEAST_AIM = 0.05  # of the level
 RECOVERY = 0.02  # of the way back to the level at a look at which nothing was automatic: nothing else would end that
 

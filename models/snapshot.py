@@ -52,7 +52,7 @@ class Snapshot:
     """Everything to score with a model and to go on learning. `columns` follow `hinges.columns`.
 
     `label_offsets` is the learner's own: how far it had read when the model was in this state. `sample` is
-    `models.sample.Sample` in plain form, `track_record` a `models.track_record.TrackRecord`; None: of before there was one.
+    `models.sample.Sample` in plain form, `track_record` is `models.track_record.TrackRecord`, or None.
     """
 
     model_version: str
@@ -67,7 +67,7 @@ class Snapshot:
     probes: tuple[Probe, ...]
     sample: Mapping[str, Any]
     label_offsets: Mapping[str, Any]
-    track_record: Mapping[str, Any] | None = None
+    track_record: Mapping[str, Any] | None = None  # None: of a release before there was one
 
 
 def to_plain(snapshot: Snapshot) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Judgement: hard rules, then the model, then rules within limits, then a safe default."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.score import Score
+from models.score import Certainty, Contribution, Score
 from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode
 from rules.judgement import Judge
 from rules.policy import CostPolicy, judge
@@ -99,6 +101,26 @@ def test_rules_that_block_where_the_model_approves_are_told() -> None:
         ReasonCode.MODEL_RULE_DISAGREE,
     )
     assert JUDGE.with_score(score(0.001), 1_000, verdict(Outcome.REVIEW)).reasons == (ReasonCode.LOW_RISK,)
+
+
+def test_what_is_not_approved_is_explained_by_what_added_most() -> None:
+    contributions = tuple(
+        Contribution(feature=feature, log_odds=log_odds)
+        for feature, log_odds in (("merchant_risk_7d", 1.0), ("card_count_1d", 3.0), ("amount", -2.0), ("base", 5.0))
+    )
+    looked_at = verdict(Outcome.REVIEW)
+    blocked, approved = (
+        JUDGE.with_score(replace(score(probability), contributions=contributions), 1_000, looked_at).reasons
+        for probability in (0.99, 0.001)
+    )
+    assert blocked == (ReasonCode.HIGH_RISK, ReasonCode.HIGH_VELOCITY, ReasonCode.MERCHANT_RISK)
+    assert approved == (ReasonCode.LOW_RISK,)
+
+
+def test_a_conclusion_from_a_score_tells_its_confidence_and_credibility() -> None:
+    certainty = Certainty(legitimate=0.4, fraud=0.03, approvable=True, blockable=True)
+    concluded = JUDGE.with_score(replace(score(0.001), certainty=certainty), 1_000, NO_HIT)
+    assert (concluded.confidence, concluded.credibility) == (0.97, 0.4)
 
 
 def test_a_hard_rule_against_the_model_has_no_confidence_of_the_model() -> None:
