@@ -26,7 +26,7 @@ from streams.operating.warming import payment_of
 DATA = Path(__file__).parents[3] / "shared/data/handbook-2018-04-01-to-2018-08-14.parquet"
 EPOCH, DAY, WEEK = 1_522_540_800, 86_400, 7 * 86_400
 LEARN_FROM, JUDGE_FROM = 32, 60  # days of the file
-SIMULATED = 60_000  # payments of 1,000 cards: five weeks of which are judged
+SIMULATED = 108_000  # payments of 1,000 cards: five weeks, of which the last two are judged
 MOST_CALIBRATION_ERROR = 0.005
 
 pytestmark = [pytest.mark.quality, pytest.mark.timeout(1_800)]
@@ -105,7 +105,7 @@ def week(fraud: np.ndarray, told: np.ndarray, outcome: np.ndarray, unlike: np.nd
 
 @cache
 def simulated_weeks(policy: CostPolicy) -> list[Week]:
-    made = traffic(TrafficPolicy(seed=11, cards=1_000, merchants=500))
+    made = traffic(TrafficPolicy(seed=11, cards=1_000))
     payments = [payment_of(each) for each in islice(made, SIMULATED)]
     return weeks(payments, payments[-1].at - 2 * WEEK, policy)
 
