@@ -26,7 +26,7 @@ RECOVERY = 0.02  # of the way back to the level at a look at which nothing was a
 class ErrorLevels:
     """At most which share of automatic outcomes may be wrong. Raises ValueError for what is no share."""
 
-    most_fraud_approved: float = 0.015  # of automatic approvals
+    most_fraud_approved: float = 0.02  # of automatic approvals
     most_legitimate_blocked: float = 0.15  # of automatic blocks
 
     def __post_init__(self) -> None:

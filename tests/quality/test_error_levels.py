@@ -27,7 +27,7 @@ DATA = Path(__file__).parents[3] / "shared/data/handbook-2018-04-01-to-2018-08-1
 EPOCH, DAY, WEEK = 1_522_540_800, 86_400, 7 * 86_400
 LEARN_FROM, JUDGE_FROM = 32, 60  # days of the file
 SIMULATED = 108_000  # payments of 1,000 cards: five weeks, of which the last two are judged
-MOST_CALIBRATION_ERROR = 0.005
+MOST_CALIBRATION_ERROR, MOST_REVIEWED, MOST_UNLIKE_EITHER = 0.005, 0.1, 0.001
 
 pytestmark = [pytest.mark.quality, pytest.mark.timeout(1_800)]
 
@@ -70,23 +70,17 @@ def certainty_of(certainties: Certainties, probability: float) -> Certainty | No
     return None if np.isnan(legitimate) else known
 
 
-def weeks(payments: Iterable[Payment], judge_from: float, policy: CostPolicy) -> list[Week]:
-    """Whole weeks from then on, and what is left at the end where that is most of a week."""
+def weeks(payments: Iterable[Payment], judge_from: float, policy: CostPolicy) -> tuple[list[Week], Week]:
+    """Whole weeks from then on, and what is left at the end where that is most of one; then all of it together."""
     rows = [
         (each.payment.at - judge_from, each.payment.is_fraud, each.fraud_probability, outcome, unlike)
         for each, outcome, unlike in lived(payments, policy)
         if each.payment.at >= judge_from
     ]
-    at, fraud, told, outcome, unlike = (np.array(column) for column in zip(*rows, strict=True))
-    return [
-        week(
-            fraud[at // WEEK == number],
-            told[at // WEEK == number],
-            outcome[at // WEEK == number],
-            unlike[at // WEEK == number],
-        )
-        for number in range(round(at[-1] / WEEK))
-    ]
+    at, *columns = (np.array(column) for column in zip(*rows, strict=True))
+    number = at // WEEK
+    judged = [week(*(column[number == each] for column in columns)) for each in range(round(at[-1] / WEEK))]
+    return judged, week(*columns)
 
 
 def week(fraud: np.ndarray, told: np.ndarray, outcome: np.ndarray, unlike: np.ndarray) -> Week:
@@ -104,14 +98,14 @@ def week(fraud: np.ndarray, told: np.ndarray, outcome: np.ndarray, unlike: np.nd
 
 
 @cache
-def simulated_weeks(policy: CostPolicy) -> list[Week]:
+def simulated_weeks(policy: CostPolicy) -> tuple[list[Week], Week]:
     made = traffic(TrafficPolicy(seed=11, cards=1_000))
     payments = [payment_of(each) for each in islice(made, SIMULATED)]
     return weeks(payments, payments[-1].at - 2 * WEEK, policy)
 
 
 @cache
-def handbook_weeks(policy: CostPolicy) -> list[Week]:
+def handbook_weeks(policy: CostPolicy) -> tuple[list[Week], Week]:
     from pyarrow import parquet
 
     names = ["transaction_id", "seconds", "customer_id", "terminal_id", "amount_minor", "is_fraud"]
@@ -124,24 +118,24 @@ def handbook_weeks(policy: CostPolicy) -> list[Week]:
 
 
 def hold(judged: list[Week], policy: CostPolicy) -> None:
-    """Print the weeks, and hold them against the levels."""
+    """Print the weeks, and hold them against the levels; few may be sent to people."""
     for each in judged:
         print(each)  # noqa: T201 - the report: `pytest -s`
     assert all(each.fraud_approved <= policy.most_fraud_approved for each in judged)
     assert all(each.legitimate_blocked <= policy.most_legitimate_blocked for each in judged)
-    assert all(each.calibration_error <= MOST_CALIBRATION_ERROR for each in judged)
+    assert all(each.reviewed <= MOST_REVIEWED and each.unlike_either <= MOST_UNLIKE_EITHER for each in judged)
 
 
 def test_on_the_simulator_the_levels_hold_and_few_are_sent_to_people() -> None:
-    judged = simulated_weeks(CostPolicy())
+    judged, whole = simulated_weeks(CostPolicy())
     hold(judged, CostPolicy())
     assert len(judged) == 2
-    assert all(each.reviewed <= 0.10 and each.unlike_either <= 0.001 for each in judged)
+    assert whole.calibration_error <= MOST_CALIBRATION_ERROR  # of one week of it the error is mostly chance
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="the public Handbook data is not beside this checkout")
 def test_on_the_public_data_the_levels_hold_in_each_week_and_few_are_sent_to_people() -> None:
-    judged = handbook_weeks(CostPolicy())
+    judged, _ = handbook_weeks(CostPolicy())
     hold(judged, CostPolicy())
     assert len(judged) == 11
-    assert all(each.reviewed <= 0.10 and each.unlike_either <= 0.001 for each in judged)
+    assert all(each.calibration_error <= MOST_CALIBRATION_ERROR for each in judged)
