@@ -28,7 +28,7 @@ from rules.stand_in import StandInUse
 from streams.deciding.batch import Decided, FallbackTally, Outgoing
 from streams.deciding.knowledge import Knowledge
 from streams.deciding.lane_state import LaneState
-from streams.deciding.scorer_child import NotScored, Scored
+from streams.deciding.scorer_child import NotScored
 from streams.deciding.scoring import Scoring
 from streams.settings import Settings
 from streams.wire.codec import MalformedRecord, content_fingerprint, read_transaction, write_decision
@@ -95,10 +95,10 @@ class Decider:
         decided = Decided()
         behind = lane.gate.is_behind(lane.lag, self._monotonic())
         pending = self._prepare(lane, records, decided, behind=behind)
-        scored, why_not = await self._score([each for each in pending if each.why is None])
+        scores, why_not = await self._score([each for each in pending if each.why is None])
         now = self._clock()
         for each in pending:
-            self._conclude(each, scored, each.why or why_not, now, decided)
+            self._conclude(each, scores, each.why or why_not, now, decided)
         decided.block_limit_reached = self._block_limit.reached
         decided.profiles = [Outgoing(card, packed, []) for card, packed in lane.profiles.commit()]
         return decided
@@ -178,21 +178,21 @@ class Decider:
             return FallbackReason.TRANSACTION_TOO_OLD
         return FallbackReason.CONSUMER_LAG if behind else None
 
-    async def _score(self, asked: list[_Pending]) -> tuple[Scored | None, FallbackReason | None]:
+    async def _score(self, asked: list[_Pending]) -> tuple[list[Score], FallbackReason | None]:
         if not asked:
-            return None, None
+            return [], None
         for row, each in enumerate(asked):
             each.row = row
         try:
             now = datetime.fromtimestamp(self._clock(), UTC)
-            return await self._scoring.score([each.features for each in asked], now), None
+            return (await self._scoring.score([each.features for each in asked], now)).scores(), None
         except NotScored as failure:
-            return None, failure.reason
+            return [], failure.reason
 
     def _conclude(
-        self, each: _Pending, scored: Scored | None, why_not: FallbackReason | None, now: float, decided: Decided
+        self, each: _Pending, scores: list[Score], why_not: FallbackReason | None, now: float, decided: Decided
     ) -> None:
-        score = scored.of(each.row) if scored is not None and each.row >= 0 else None
+        score = scores[each.row] if scores and each.row >= 0 else None
         conclusion = self._conclusion(each, score, why_not)
         if each.record.key == CANARY_KEY:
             decision = self._decision(each, conclusion, score, now)

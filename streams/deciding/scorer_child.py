@@ -38,28 +38,33 @@ class Scored(NamedTuple):
     answer: Answer
     model_version: str
 
-    def of(self, row: int) -> Score:
-        """What it says of one of the rows."""
-        answer = self.answer
-        legitimate, fraud = answer.p_values[row].tolist()
-        probability = float(answer.probabilities[row])
-        approve_below, block_from = answer.bounds
-        certainty = Certainty(
-            legitimate=legitimate,
-            fraud=fraud,
-            approvable=probability < approve_below,
-            blockable=probability >= block_from,
-        )
-        features = [FEATURES[number] for number in answer.features[row].tolist()]
-        return Score(
-            fraud_probability=probability,
-            model_version=self.model_version,
-            contributions=tuple(
-                Contribution(feature=feature, log_odds=log_odds)
-                for feature, log_odds in zip([*features, OTHER, BASE], answer.log_odds[row].tolist(), strict=True)
-            ),
-            certainty=None if isnan(legitimate) else certainty,
-        )
+    def scores(self) -> list[Score]:
+        """What it says of each row. All at once: taking rows out of arrays one by one takes twice as long."""
+        answer, (approve_below, block_from) = self.answer, self.answer.bounds
+        columns = (answer.probabilities, answer.p_values, answer.features, answer.log_odds)
+        return [
+            Score(
+                fraud_probability=probability,
+                model_version=self.model_version,
+                contributions=tuple(
+                    Contribution(feature=feature, log_odds=added)
+                    for feature, added in zip(
+                        (*(FEATURES[each] for each in features), OTHER, BASE), log_odds, strict=True
+                    )
+                ),
+                certainty=None
+                if isnan(legitimate)
+                else Certainty(
+                    legitimate=legitimate,
+                    fraud=fraud,
+                    approvable=probability < approve_below,
+                    blockable=probability >= block_from,
+                ),
+            )
+            for probability, (legitimate, fraud), features, log_odds in zip(
+                *(column.tolist() for column in columns), strict=True
+            )
+        ]
 
 
 class _Asked(NamedTuple):
