@@ -32,6 +32,7 @@ class Example:
     packed: bytes  # float64 features: a tuple of floats takes four times the memory
     probability: float | None = None  # of fraud, as scored
     silence_tells: bool = True  # that it was legitimate; not of a payment that was blocked: it has no outcome
+    amount_minor: int = 0
 
     @property
     def features(self) -> Sequence[float]:

@@ -10,16 +10,24 @@ from numpy.typing import NDArray
 
 from models.hinges import Matrix
 from models.snapshot import BOUND, Snapshot
+from models.track_record import UNKNOWN, TrackRecord
 
-TOP = 3
+TOP = 5
 
 
 class Scores(NamedTuple):
-    """Of n rows: fraud probability (n,), and the TOP features (n, TOP) with the log-odds each added, greatest first."""
+    """Of n rows: fraud probability (n,), and the TOP features (n, TOP), greatest first.
+
+    `log_odds` (n, TOP + 2) is what each of these added, then all others together, then the base: a row sums to the
+    log-odds of its probability. `p_values` (n, 2) are those as a legitimate payment and as a fraud, NaN where too
+    little is known; below the one of `bounds` an approval may be automatic, from the other on a block.
+    """
 
     probabilities: NDArray[np.float64]
     features: NDArray[np.intp]
     log_odds: NDArray[np.float64]
+    p_values: NDArray[np.float64]
+    bounds: tuple[float, float]
 
 
 class LinearScorer:
@@ -36,6 +44,8 @@ class LinearScorer:
         ]
         self.base = snapshot.scored_intercept  # log-odds of a typical transaction, every column at its mean
         self.model_version = snapshot.model_version
+        record = snapshot.track_record
+        self._certainties = UNKNOWN if record is None else TrackRecord.from_plain(record).certainties()
 
     def contributions(self, rows: Matrix) -> Matrix:
         """What each feature of (n, features) adds to `base`, its hinges included: rows sum to the log-odds."""
@@ -49,10 +59,12 @@ class LinearScorer:
     def score(self, rows: Matrix) -> Scores:
         """Scores of (n, features) float64; what is not finite in a row makes its probability NaN."""
         added = self.contributions(rows)
-        log_odds = added.sum(axis=1) + self.base
+        whole = added.sum(axis=1)
         greatest = np.argsort(-np.abs(added), axis=1)[:, :TOP]
-        return Scores(
-            probabilities=1.0 / (1.0 + np.exp(-np.clip(log_odds, -700.0, 700.0))),
-            features=greatest,
-            log_odds=np.take_along_axis(added, greatest, axis=1),
-        )
+        told = np.empty((len(rows), TOP + 2))
+        told[:, :TOP] = np.take_along_axis(added, greatest, axis=1)
+        told[:, TOP] = whole - told[:, :TOP].sum(axis=1)
+        told[:, TOP + 1] = self.base
+        probabilities = 1.0 / (1.0 + np.exp(-np.clip(whole + self.base, -700.0, 700.0)))
+        p_values = self._certainties.p_values(probabilities)
+        return Scores(probabilities, greatest, told, p_values, self._certainties.bounds)

@@ -17,6 +17,7 @@ from models.hinges import Hinges, no_hinges, refined
 from models.river_model import RiverModel
 from models.sample import Sample
 from models.snapshot import BOUND, Column, Probe, Snapshot, content_hash, probability
+from models.track_record import TrackRecord
 
 LEARNING_RATE = 0.1
 FIRST_SQUARES = 1.0  # AdaGrad's epsilon. Were it tiny, the first step of a rarely moved column would be a full one
@@ -48,6 +49,7 @@ class OnlineModel:
         self.labels = 0
         self.frauds = 0
         self.hinges: Hinges = no_hinges(FEATURES)
+        self.track_record = TrackRecord()  # whoever knows what scores came to tells it
         self.iterations = 0
         self.intercept = 0.0
         self.scored_intercept = 0.0
@@ -89,6 +91,7 @@ class OnlineModel:
             probes=(),
             sample=self._sample.to_plain(),
             label_offsets=dict(label_offsets or {}),
+            track_record=self.track_record.to_plain(),
         )
         probed = replace(unnamed, probes=self._probes(RiverModel(unnamed)))
         return replace(probed, model_version=f"{self.labels}-{content_hash(probed)[:12]}")
@@ -102,6 +105,8 @@ class OnlineModel:
         model.intercept, model.scored_intercept = snapshot.intercept, snapshot.scored_intercept
         model._bend_at = snapshot.bend_at
         model._sample = Sample.from_plain(snapshot.sample)
+        if snapshot.track_record is not None:
+            model.track_record = TrackRecord.from_plain(snapshot.track_record)
         model._restore(snapshot.columns)
         return model
 

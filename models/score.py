@@ -2,19 +2,49 @@
 
 from dataclasses import dataclass
 
+OTHER, BASE = "other", "base"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contribution:
-    """What one feature added to the log-odds of fraud, against a typical transaction; positive means more risk."""
+    """What one feature added to the log-odds of fraud, against a typical transaction; positive means more risk.
+
+    OTHER are all features that are not told one by one, BASE is what the typical transaction has. Together they are the
+    log-odds of the fraud probability.
+    """
 
     feature: str
     log_odds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Certainty:
+    """How a score compares with those whose outcome is known: conformal p-values, and what may be automatic."""
+
+    legitimate: float  # p-value as a legitimate payment
+    fraud: float  # p-value as a fraud
+    approvable: bool  # no more of those approved are fraud than stated, up to this score
+    blockable: bool  # no more of those blocked are legitimate than stated, from this score on
+
+    @property
+    def confidence(self) -> float:
+        """1 - the second largest p-value: how surely the other class can be ruled out."""
+        return 1.0 - min(self.legitimate, self.fraud)
+
+    @property
+    def credibility(self) -> float:
+        """The largest p-value: low for what is like neither class."""
+        return max(self.legitimate, self.fraud)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """A calibrated fraud probability in [0, 1], who gave it, and its largest contributions, largest first."""
+    """A calibrated fraud probability in [0, 1], who gave it, and what it is made of: the largest contributions first.
+
+    There is no certainty where too little is known of what scores come to.
+    """
 
     fraud_probability: float
     model_version: str
     contributions: tuple[Contribution, ...] = ()
+    certainty: Certainty | None = None

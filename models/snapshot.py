@@ -9,6 +9,7 @@ from typing import Any
 
 from models.features import FEATURES
 from models.hinges import Hinges
+from models.track_record import TrackRecord
 
 FORMAT_VERSION = 1
 BOUND = 10.0  # standard deviations; a column further out counts as this far, in learning and in scoring
@@ -51,7 +52,7 @@ class Snapshot:
     """Everything to score with a model and to go on learning. `columns` follow `hinges.columns`.
 
     `label_offsets` is the learner's own: how far it had read when the model was in this state. `sample` is
-    `models.sample.Sample` in plain form.
+    `models.sample.Sample` in plain form, `track_record` is `models.track_record.TrackRecord`, or None.
     """
 
     model_version: str
@@ -66,6 +67,7 @@ class Snapshot:
     probes: tuple[Probe, ...]
     sample: Mapping[str, Any]
     label_offsets: Mapping[str, Any]
+    track_record: Mapping[str, Any] | None = None  # None: of a release before there was one
 
 
 def to_plain(snapshot: Snapshot) -> dict[str, Any]:
@@ -92,6 +94,7 @@ def from_plain(plain: Mapping[str, Any]) -> Snapshot:
             probes=tuple(Probe(features=tuple(row), fraud_probability=p) for row, p in plain["probes"]),
             sample=plain["sample"],
             label_offsets=plain["label_offsets"],
+            track_record=plain.get("track_record"),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise SnapshotInvalid(f"not a snapshot: {error!r}") from error
@@ -128,6 +131,7 @@ def verify(snapshot: Snapshot) -> None:
     if len(snapshot.columns) != len(snapshot.hinges.columns):
         raise SnapshotInvalid(f"{len(snapshot.columns)} columns for {len(snapshot.hinges.columns)} hinges and features")
     _verify_finite(snapshot)
+    _verify_track_record(snapshot)
     for probe in snapshot.probes:
         told = _probed(snapshot, probe)
         if not abs(told - probe.fraud_probability) <= _PROBE_TOLERANCE:
@@ -147,6 +151,15 @@ def _verify_finite(snapshot: Snapshot) -> None:
         raise SnapshotInvalid("a number is beyond anything that is learnt")
 
 
+def _verify_track_record(snapshot: Snapshot) -> None:
+    if snapshot.track_record is None:
+        return
+    try:
+        TrackRecord.from_plain(snapshot.track_record)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SnapshotInvalid(f"its track record is none: {error!r}") from error
+
+
 def _probed(snapshot: Snapshot, probe: Probe) -> float:
     if len(probe.features) != len(FEATURES) or not all(math.isfinite(value) for value in probe.features):
         raise SnapshotInvalid("a probe is malformed")
@@ -154,7 +167,7 @@ def _probed(snapshot: Snapshot, probe: Probe) -> float:
 
 
 def _plain(snapshot: Snapshot) -> dict[str, Any]:
-    return {
+    plain = {
         "format_version": FORMAT_VERSION,
         "model_version": snapshot.model_version,
         "labels": snapshot.labels,
@@ -180,6 +193,7 @@ def _plain(snapshot: Snapshot) -> dict[str, Any]:
         "sample": snapshot.sample,
         "label_offsets": snapshot.label_offsets,
     }
+    return plain if snapshot.track_record is None else {**plain, "track_record": snapshot.track_record}
 
 
 def _column(values: Sequence[Any]) -> Column:

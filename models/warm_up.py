@@ -5,10 +5,11 @@ model. What it yields on the way are prequential scores: each transaction is sco
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from models.activity import activity
+from models.error_control import ErrorLevels
 from models.features import LABEL_DELAY, features
 from models.fingerprint import id_hash
 from models.learner import Learner
@@ -16,6 +17,9 @@ from models.marks import marks_of
 from models.merchant_history import HISTORY_DAYS, MerchantHistory
 from models.online import OnlineModel
 from models.profile import Profile
+from models.track_record import Wanted
+
+WantedBy = Callable[[float, int], Wanted]  # of a fraud probability and an amount in minor units
 
 
 class Payment(NamedTuple):
@@ -56,7 +60,17 @@ class Scored(NamedTuple):
 class WarmUp:
     """State of a warm-up, open to whoever continues from it."""
 
-    def __init__(self, *, model: OnlineModel | None = None, label_delay: float = LABEL_DELAY) -> None:
+    def __init__(
+        self,
+        *,
+        model: OnlineModel | None = None,
+        label_delay: float = LABEL_DELAY,
+        wanted: WantedBy | None = None,
+        levels: ErrorLevels | None = None,
+    ) -> None:
+        """`wanted` is what costs ask for; without it, a score tells nothing of how far automatic outcomes may go."""
+        self._wanted: WantedBy = wanted or (lambda *_: Wanted.REVIEW)
+        self._levels = levels or ErrorLevels()
         self.learner = Learner(model)
         self.profiles: dict[str, Profile] = {}
         self._label_delay = label_delay
@@ -112,7 +126,10 @@ class WarmUp:
         return self.learn_until(float("inf"))
 
     def _learn(self, scored: Scored) -> None:
-        payment = scored.payment
+        payment, model = scored.payment, self.learner.model
+        told = model.score(scored.features) if scored.fraud_probability is None else scored.fraud_probability
+        wanted = self._wanted(told, payment.amount_minor)
+        model.track_record.take(told, wanted, self._levels, is_fraud=payment.is_fraud)
         self.learner.learn(
             scored.features,
             card=payment.card,

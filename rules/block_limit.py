@@ -60,6 +60,7 @@ class BlockLimit:
             outcome=Outcome.REVIEW,
             reasons=(*concluded.reasons, ReasonCode.BLOCK_LIMIT),
             confidence=None,
+            credibility=None,
             expected_cost_minor=None,
         )
 

@@ -72,7 +72,7 @@ class ReasonCode(StrEnum):
     RULE_FAILED = "RULE_FAILED"  # a rule could not be evaluated; its on_error outcome holds
     MODEL_RULE_DISAGREE = "MODEL_RULE_DISAGREE"
     MODEL_COLD_START = "MODEL_COLD_START"
-    OUT_OF_DISTRIBUTION = "OUT_OF_DISTRIBUTION"
+    OUT_OF_DISTRIBUTION = "OUT_OF_DISTRIBUTION"  # like neither class
     NO_RULE_HIT = "NO_RULE_HIT"
     STAND_IN_LIMIT = "STAND_IN_LIMIT"
     SAFE_DEFAULT = "SAFE_DEFAULT"
@@ -99,7 +99,7 @@ class Decision:
     pan_token: str
     outcome: Outcome
     risk_score: float | None  # calibrated fraud probability; None where no model answered
-    confidence: float | None  # that the outcome is right, 0 to 1; None where the model did not choose it
+    confidence: float | None  # 1 - the second largest p-value, 0 to 1; None where the model did not choose the outcome
     decision_source: DecisionSource
     fallback_reason: FallbackReason | None
     reason_codes: tuple[ReasonCode, ...]
@@ -124,3 +124,4 @@ class Decision:
     input: InputPosition
     schema_version: int
     propensity: float | None = None  # how likely this outcome was, of a would-be block that might be explored
+    credibility: float | None = None  # the largest p-value; None likewise, and where too little is known for p-values

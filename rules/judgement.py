@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from models.score import Score
 from models.transaction import Channel
 from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode
+from rules.explaining import reasons_of
 from rules.policy import CostPolicy, judge
 from rules.ruleset import SEVERITY, Verdict
 from rules.safe_default import SafeDefaultPolicy
@@ -12,12 +14,13 @@ from rules.stand_in import StandInLimits, StandInUse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
-    """An outcome with who came to it and why. Confidence and cost are None where no model answered."""
+    """An outcome with who came to it and why. Confidence, credibility and cost are None where the model did not."""
 
     outcome: Outcome
     source: DecisionSource
     reasons: tuple[ReasonCode, ...]
     confidence: float | None = None
+    credibility: float | None = None
     expected_cost_minor: int | None = None
     fallback_reason: FallbackReason | None = None
     propensity: float | None = None  # how likely the outcome was; None where no chance was involved
@@ -31,23 +34,26 @@ class Judge:
     limits: StandInLimits
     safe_default: SafeDefaultPolicy
 
-    def with_score(self, probability: float, amount_minor: int, verdict: Verdict) -> Conclusion:
-        """Conclude from the model's fraud probability; hard rules hold all the same."""
-        judged = judge(probability, amount_minor, self.costs)
+    def with_score(self, score: Score, amount_minor: int, verdict: Verdict) -> Conclusion:
+        """Conclude from the model's score; hard rules hold all the same. What is not approved is explained, too."""
+        judged = judge(score.fraud_probability, amount_minor, self.costs, score.certainty)
         if verdict.always is not None:
             return Conclusion(
                 outcome=verdict.always,
                 source=DecisionSource.RULES,
                 reasons=verdict.always_reasons,
                 confidence=judged.confidence if verdict.always is judged.outcome else None,
+                credibility=judged.credibility if verdict.always is judged.outcome else None,
                 expected_cost_minor=judged.expected_cost_minor if verdict.always is judged.outcome else None,
             )
         disagree = abs(SEVERITY[judged.outcome] - SEVERITY[verdict.outcome]) == 2
+        because = () if judged.outcome is Outcome.APPROVE else reasons_of(score.contributions)
         return Conclusion(
             outcome=judged.outcome,
             source=DecisionSource.MODEL,
-            reasons=(judged.reason, ReasonCode.MODEL_RULE_DISAGREE) if disagree else (judged.reason,),
+            reasons=(judged.reason, *((ReasonCode.MODEL_RULE_DISAGREE,) if disagree else ()), *because),
             confidence=judged.confidence,
+            credibility=judged.credibility,
             expected_cost_minor=judged.expected_cost_minor,
         )
 

@@ -1,9 +1,18 @@
-"""The cost policy: the cheapest of approving, blocking and asking a person, automatic only when sure enough."""
+"""The cost policy: the cheapest of approving, blocking and asking a person, automatic only when sure enough.
+
+Sure enough by the fraud probability itself, and by what became of earlier scores (`models.track_record`), as soon as
+that is known.
+"""
 
 from dataclasses import dataclass
 from math import inf
 
+from models.error_control import ErrorLevels
+from models.score import Certainty
+from models.track_record import Wanted
 from rules.decision import Outcome, ReasonCode
+
+_LEVELS = ErrorLevels()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,8 +24,11 @@ class CostPolicy:
     wrong_block_share: float = 0.05  # margin lost when a good payment is blocked, as a share of its amount
     wrong_block_minor: int = 2000  # and the goodwill of its customer
     review_minor: int = 300  # a reviewer's few minutes
-    approve_confidence: float = 0.90  # at least; below it a person looks
+    approve_confidence: float = 0.90  # probability that it is right, at least; below it a person looks
     block_confidence: float = 0.80
+    most_fraud_approved: float = _LEVELS.most_fraud_approved  # share of automatic approvals
+    most_legitimate_blocked: float = _LEVELS.most_legitimate_blocked  # share of automatic blocks
+    least_credibility: float = 0.01  # what is less like either class goes to a person
 
     def __post_init__(self) -> None:
         costs = (self.fraud_loss, self.fraud_fee_minor, self.wrong_block_share, self.wrong_block_minor)
@@ -24,6 +36,20 @@ class CostPolicy:
             raise ValueError("a cost cannot be negative or without end")
         if not (0 <= self.approve_confidence <= 1 and 0 <= self.block_confidence <= 1):
             raise ValueError("a confidence is a probability: 0 to 1")
+        if not 0 <= self.least_credibility < 1:
+            raise ValueError("a credibility is a p-value: at least 0 and below 1")
+        _ = self.error_levels
+
+    @property
+    def error_levels(self) -> ErrorLevels:
+        """What the learner must know of it."""
+        return ErrorLevels(
+            most_fraud_approved=self.most_fraud_approved, most_legitimate_blocked=self.most_legitimate_blocked
+        )
+
+    def wanted(self, probability: float, amount_minor: int) -> Wanted:
+        """What it would choose if nothing were known of earlier scores."""
+        return Wanted(judge(probability, amount_minor, self).outcome.value)
 
     def approve_cost(self, probability: float, amount_minor: int) -> float:
         """Expected cost of approving, minor units."""
@@ -46,46 +72,52 @@ class CostPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What the policy makes of a score. Confidence is the probability that the outcome is right."""
+    """What the policy makes of a score.
+
+    Confidence and credibility are conformal; where too little is known for that, confidence is the probability that the
+    outcome is right, of a review that the likelier class is, and there is no credibility.
+    """
 
     outcome: Outcome
     confidence: float
+    credibility: float | None
     expected_cost_minor: int
     reason: ReasonCode
 
 
-def judge(probability: float, amount_minor: int, policy: CostPolicy) -> Judgement:
+def judge(probability: float, amount_minor: int, policy: CostPolicy, certainty: Certainty | None = None) -> Judgement:
     """Choose the cheapest outcome for a fraud probability in [0, 1]; a person where the cheapest is not sure enough.
 
     Expected-cost decisions after Elkan (2001), "The foundations of cost-sensitive learning".
     """
+    outcome, reason = _choice(probability, amount_minor, policy, certainty)
+    if certainty is not None:
+        confidence, credibility = certainty.confidence, certainty.credibility
+    else:
+        right = {Outcome.APPROVE: 1.0 - probability, Outcome.BLOCK: probability}
+        confidence, credibility = right.get(outcome, max(right.values())), None
+    return Judgement(
+        outcome=outcome,
+        confidence=confidence,
+        credibility=credibility,
+        expected_cost_minor=round(policy.cost_of(outcome, probability, amount_minor)),
+        reason=reason,
+    )
+
+
+def _choice(
+    probability: float, amount_minor: int, policy: CostPolicy, certainty: Certainty | None
+) -> tuple[Outcome, ReasonCode]:
+    if certainty is not None and certainty.credibility < policy.least_credibility:
+        return Outcome.REVIEW, ReasonCode.OUT_OF_DISTRIBUTION
     approve = policy.approve_cost(probability, amount_minor)
     block = policy.block_cost(probability, amount_minor)
     if policy.review_minor < min(approve, block):
-        return _review(probability, policy, ReasonCode.REVIEW_CHEAPEST)
+        return Outcome.REVIEW, ReasonCode.REVIEW_CHEAPEST
     if approve <= block:
-        if 1.0 - probability < policy.approve_confidence:
-            return _review(probability, policy, ReasonCode.LOW_CONFIDENCE)
-        return Judgement(
-            outcome=Outcome.APPROVE,
-            confidence=1.0 - probability,
-            expected_cost_minor=round(approve),
-            reason=ReasonCode.LOW_RISK,
-        )
-    if probability < policy.block_confidence:
-        return _review(probability, policy, ReasonCode.LOW_CONFIDENCE)
-    return Judgement(
-        outcome=Outcome.BLOCK,
-        confidence=probability,
-        expected_cost_minor=round(block),
-        reason=ReasonCode.HIGH_RISK,
-    )
-
-
-def _review(probability: float, policy: CostPolicy, reason: ReasonCode) -> Judgement:
-    return Judgement(
-        outcome=Outcome.REVIEW,
-        confidence=max(probability, 1.0 - probability),
-        expected_cost_minor=policy.review_minor,
-        reason=reason,
-    )
+        if 1.0 - probability < policy.approve_confidence or not (certainty is None or certainty.approvable):
+            return Outcome.REVIEW, ReasonCode.LOW_CONFIDENCE
+        return Outcome.APPROVE, ReasonCode.LOW_RISK
+    if probability < policy.block_confidence or not (certainty is None or certainty.blockable):
+        return Outcome.REVIEW, ReasonCode.LOW_CONFIDENCE
+    return Outcome.BLOCK, ReasonCode.HIGH_RISK

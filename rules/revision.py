@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from models.features import FEATURES
+from models.score import Score
 from models.transaction import SCHEMA_VERSION, UtcTime
 from rules.decision import Decision, DecisionSource, FallbackReason, InputPosition, Outcome, ReasonCode
 from rules.judgement import Judge
@@ -58,6 +59,7 @@ class Revision:
     merchant_id: str
     decision: InputPosition  # where the decision lay
     schema_version: int = SCHEMA_VERSION
+    credibility: float | None = None
 
 
 def is_scorable(decision: Decision) -> bool:
@@ -72,11 +74,10 @@ class Reviser:
     judge: Judge
     settings_version: str
 
-    def re_scored(
-        self, decision: Decision, place: InputPosition, probability: float, model_version: str, now: datetime
-    ) -> Revision:
-        """What would have been decided with this fraud probability; hard rules hold all the same."""
-        concluded = self.judge.with_score(probability, decision.amount_minor, _verdict(decision))
+    def re_scored(self, decision: Decision, place: InputPosition, score: Score, now: datetime) -> Revision:
+        """What would have been decided with this score; hard rules hold all the same."""
+        concluded = self.judge.with_score(score, decision.amount_minor, _verdict(decision))
+        probability = score.fraud_probability
         costs = self.judge.costs
         return replace(
             self.unscorable(decision, place, now),
@@ -86,9 +87,10 @@ class Reviser:
             reason_codes=concluded.reasons,
             risk_score=probability,
             confidence=concluded.confidence,
+            credibility=concluded.credibility,
             expected_cost_minor=round(costs.cost_of(concluded.outcome, probability, decision.amount_minor)),
             decided_cost_minor=round(costs.cost_of(decision.outcome, probability, decision.amount_minor)),
-            model_version=model_version,
+            model_version=score.model_version,
         )
 
     def unscorable(self, decision: Decision, place: InputPosition, now: datetime) -> Revision:

@@ -13,11 +13,11 @@ from aiokafka import ConsumerRecord
 from models.activity import Activity, activity
 from models.canary import CANARY_KEY
 from models.dead_letter import DeadLetterReason
-from models.features import FEATURES, features
+from models.features import features
 from models.fingerprint import id_hash
 from models.marks import marks_of
 from models.profile import Profile
-from models.score import Contribution
+from models.score import Score
 from models.transaction import SCHEMA_VERSION, Transaction
 from rules.block_limit import BlockLimit
 from rules.breaker import BreakerState
@@ -30,7 +30,7 @@ from rules.stand_in import StandInUse
 from streams.deciding.batch import Decided, FallbackTally, Outgoing
 from streams.deciding.knowledge import Knowledge
 from streams.deciding.lane_state import LaneState
-from streams.deciding.scorer_child import NotScored, Scored
+from streams.deciding.scorer_child import NotScored
 from streams.deciding.scoring import Scoring
 from streams.settings import Settings
 from streams.wire.codec import MalformedRecord, content_fingerprint, read_transaction, write_decision
@@ -98,10 +98,10 @@ class Decider:
         decided = Decided()
         behind = lane.gate.is_behind(lane.lag, self._monotonic())
         pending = self._prepare(lane, records, decided, behind=behind)
-        scored, why_not = await self._score([each for each in pending if each.why is None])
+        scores, why_not = await self._score([each for each in pending if each.why is None])
         now = self._clock()
         for each in pending:
-            self._conclude(each, scored, each.why or why_not, now, decided)
+            self._conclude(each, scores, each.why or why_not, now, decided)
         decided.block_limit_reached = self._block_limit.reached
         decided.profiles = [Outgoing(card, packed, []) for card, packed in lane.profiles.commit()]
         return decided
@@ -183,24 +183,24 @@ class Decider:
             return FallbackReason.TRANSACTION_TOO_OLD
         return FallbackReason.CONSUMER_LAG if behind else None
 
-    async def _score(self, asked: list[_Pending]) -> tuple[Scored | None, FallbackReason | None]:
+    async def _score(self, asked: list[_Pending]) -> tuple[list[Score], FallbackReason | None]:
         if not asked:
-            return None, None
+            return [], None
         for row, each in enumerate(asked):
             each.row = row
         try:
             now = datetime.fromtimestamp(self._clock(), UTC)
-            return await self._scoring.score([each.features for each in asked], now), None
+            return (await self._scoring.score([each.features for each in asked], now)).scores(), None
         except NotScored as failure:
-            return None, failure.reason
+            return [], failure.reason
 
     def _conclude(
-        self, each: _Pending, scored: Scored | None, why_not: FallbackReason | None, now: float, decided: Decided
+        self, each: _Pending, scores: list[Score], why_not: FallbackReason | None, now: float, decided: Decided
     ) -> None:
-        probability = float(scored.answer.probabilities[each.row]) if scored is not None and each.row >= 0 else None
-        conclusion = self._conclusion(each, probability, why_not)
+        score = scores[each.row] if scores and each.row >= 0 else None
+        conclusion = self._conclusion(each, score, why_not)
         if each.record.key == CANARY_KEY:
-            decision = self._decision(each, conclusion, probability, scored, now)
+            decision = self._decision(each, conclusion, score, now)
             decided.canaries.append(Outgoing(CANARY_KEY, write_decision(decision), []))
             return
         if each.verdict is None or each.verdict.always is None:
@@ -212,15 +212,15 @@ class Decider:
         if conclusion.outcome is Outcome.APPROVE and (explored or conclusion.fallback_reason is not None):
             each.profile.note_stand_in(each.at, each.transaction.amount_minor, each.hashed)
         self._tally(each, conclusion, now - each.record.timestamp / 1000, decided)
-        decision = self._decision(each, conclusion, probability, scored, now)
+        decision = self._decision(each, conclusion, score, now)
         decided.decisions[conclusion.outcome].append(Outgoing(each.record.key, write_decision(decision), []))
 
-    def _conclusion(self, each: _Pending, probability: float | None, why_not: FallbackReason | None) -> Conclusion:
+    def _conclusion(self, each: _Pending, score: Score | None, why_not: FallbackReason | None) -> Conclusion:
         token, amount = each.transaction.pan_token, each.transaction.amount_minor
         if self._settings.sandbox and token.startswith(TEST_TOKEN_PREFIX) and (forced := forced_conclusion(token)):
             return forced
-        if probability is not None and each.verdict is not None:
-            return self._judge.with_score(probability, amount, each.verdict)
+        if score is not None and each.verdict is not None:
+            return self._judge.with_score(score, amount, each.verdict)
         count, sum_minor = each.profile.stand_in_today(each.at)
         recent, known_seconds = each.profile.stand_in_around(each.at)
         used = StandInUse(count=count, sum_minor=sum_minor, recent=recent, known_seconds=known_seconds)
@@ -249,29 +249,26 @@ class Decider:
         if len(tally.samples) < SAMPLES:
             tally.samples.append(each.transaction.transaction_id)
 
-    def _decision(
-        self, each: _Pending, conclusion: Conclusion, probability: float | None, scored: Scored | None, now: float
-    ) -> Decision:
+    def _decision(self, each: _Pending, conclusion: Conclusion, score: Score | None, now: float) -> Decision:
         transaction, record = each.transaction, each.record
         age = now - record.timestamp / 1000
         verdict = each.verdict
-        by_model = probability is not None and scored is not None
         return Decision(
             decision_id=f"d.{record.partition}.{record.offset}",
             transaction_id=transaction.transaction_id,
             pan_token=transaction.pan_token,
             outcome=conclusion.outcome,
-            risk_score=probability,
+            risk_score=score.fraud_probability if score is not None else None,
             confidence=conclusion.confidence,
             decision_source=conclusion.source,
             fallback_reason=conclusion.fallback_reason,
             reason_codes=conclusion.reasons,
-            contributions=_contributions(scored, each.row) if by_model and scored is not None else (),
+            contributions=score.contributions if score is not None else (),
             rule_hits=verdict.hits if verdict is not None else (),
             rule_outcome=verdict.outcome if verdict is not None else Outcome.REVIEW,
             rule_always=verdict.always if verdict is not None else None,
             expected_cost_minor=conclusion.expected_cost_minor,
-            model_version=scored.model_version if by_model and scored is not None else None,
+            model_version=score.model_version if score is not None else None,
             ruleset_version=each.ruleset_version,
             settings_version=self._settings_version,
             event_time=transaction.event_time,
@@ -287,6 +284,7 @@ class Decider:
             input=InputPosition(topic=record.topic, partition=record.partition, offset=record.offset),
             schema_version=SCHEMA_VERSION,
             propensity=conclusion.propensity,
+            credibility=conclusion.credibility,
         )
 
 
@@ -296,8 +294,3 @@ def _verdict(ruleset: RuleSet, transaction: Transaction, row: Sequence[float], r
     except Exception as error:  # noqa: BLE001 - compiled from what somebody wrote: whatever it raises, a payment waits
         log.error("rules_failed", ruleset_version=ruleset.ruleset_version, error=type(error).__name__)
         return None
-
-
-def _contributions(scored: Scored, row: int) -> tuple[Contribution, ...]:
-    named = zip(scored.answer.features[row].tolist(), scored.answer.log_odds[row].tolist(), strict=True)
-    return tuple(Contribution(feature=FEATURES[number], log_odds=log_odds) for number, log_odds in named)

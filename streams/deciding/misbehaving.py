@@ -51,8 +51,12 @@ class Misbehaviour:
             case FaultKind.OUT_OF_RANGE:
                 return answer._replace(probabilities=np.full_like(answer.probabilities, 2.0))
             case FaultKind.TOO_FEW:
-                question, probabilities, features, log_odds = answer
-                return Answer(question, probabilities[:-1], features[:-1], log_odds[:-1])
+                return answer._replace(
+                    probabilities=answer.probabilities[:-1],
+                    log_odds=answer.log_odds[:-1],
+                    p_values=answer.p_values[:-1],
+                    features=answer.features[:-1],
+                )
             case FaultKind.PREVIOUS if before is not None:
                 return before
         return answer

@@ -4,11 +4,14 @@ import asyncio
 import itertools
 import json
 import time
+from math import isnan
 from typing import NamedTuple, Self
 from zlib import crc32
 
 import structlog
 
+from models.features import FEATURES
+from models.score import BASE, OTHER, Certainty, Contribution, Score
 from rules.decision import FallbackReason
 from streams.deciding.nursery import Nursery, Offspring
 from streams.deciding.scorer_frames import Answer, Frame, FrameBuffer, Kind, MalformedFrame, frame, read_answer
@@ -34,6 +37,34 @@ class Scored(NamedTuple):
 
     answer: Answer
     model_version: str
+
+    def scores(self) -> list[Score]:
+        """What it says of each row. All at once: taking rows out of arrays one by one takes twice as long."""
+        answer, (approve_below, block_from) = self.answer, self.answer.bounds
+        columns = (answer.probabilities, answer.p_values, answer.features, answer.log_odds)
+        return [
+            Score(
+                fraud_probability=probability,
+                model_version=self.model_version,
+                contributions=tuple(
+                    Contribution(feature=feature, log_odds=added)
+                    for feature, added in zip(
+                        (*(FEATURES[each] for each in features), OTHER, BASE), log_odds, strict=True
+                    )
+                ),
+                certainty=None
+                if isnan(legitimate)
+                else Certainty(
+                    legitimate=legitimate,
+                    fraud=fraud,
+                    approvable=probability < approve_below,
+                    blockable=probability >= block_from,
+                ),
+            )
+            for probability, (legitimate, fraud), features, log_odds in zip(
+                *(column.tolist() for column in columns), strict=True
+            )
+        ]
 
 
 class _Asked(NamedTuple):

@@ -2,8 +2,8 @@
 
 header   kind u8 · request id u64 · rows u32 · payload length u32   (little-endian)
 SCORE    rows x features float64                        worker -> scorer
-SCORES   CRC-32 of the matrix asked about u32, rows float64 probabilities, then rows x TOP u16 feature numbers, then
-         rows x TOP float32 log-odds
+SCORES   CRC-32 of the matrix asked about u32, 2 float64 bounds; then, each for all rows, float64 probabilities,
+         TOP + 2 float64 log-odds, 2 float64 p-values, TOP u16 feature numbers; as of models.linear.Scores
 LOAD     a snapshot as JSON                             worker -> scorer
 LOADED / REFUSED / FAILED   text                        scorer -> worker
 FAULT    a streams.wire.scorer_fault.ScorerFault as JSON; sent in a sandbox only
@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 HEADER = struct.Struct("<BQII")
-QUESTION = struct.Struct("<I")
-TOP = 3  # contributions told for each row
+QUESTION = struct.Struct("<Idd")  # and the bounds
+TOP = 5  # features told for each row
+_FLOATS = 1 + TOP + 2 + 2  # for each row: probability, log-odds, p-values
 LARGEST_PAYLOAD = 64 * 1024 * 1024
 
 Matrix = NDArray[np.float64]
@@ -50,12 +51,14 @@ class MalformedFrame(Exception):
 
 
 class Answer(NamedTuple):
-    """To which question; probabilities (rows,); for each row TOP feature numbers and their parts of the log-odds."""
+    """To which question, and the scores, as of `models.linear.Scores`."""
 
     question: int  # CRC-32 of the matrix: an answer to another one has nothing else to tell it by
-    probabilities: NDArray[np.float64]
-    features: NDArray[np.uint16]
-    log_odds: NDArray[np.float32]
+    bounds: tuple[float, float]
+    probabilities: Matrix  # (rows,)
+    log_odds: Matrix  # (rows, TOP + 2)
+    p_values: Matrix  # (rows, 2)
+    features: NDArray[np.uint16]  # (rows, TOP)
 
 
 def frame(kind: Kind, request: int, payload: bytes, *, rows: int = 0) -> bytes:
@@ -68,10 +71,11 @@ def write_answer(request: int, answer: Answer) -> bytes:
     rows = len(answer.probabilities)
     payload = b"".join(
         (
-            QUESTION.pack(answer.question),
+            QUESTION.pack(answer.question, *answer.bounds),
             answer.probabilities.tobytes(),
-            answer.features.tobytes(),
             answer.log_odds.tobytes(),
+            answer.p_values.tobytes(),
+            answer.features.tobytes(),
         )
     )
     return frame(Kind.SCORES, request, payload, rows=rows)
@@ -80,14 +84,20 @@ def write_answer(request: int, answer: Answer) -> bytes:
 def read_answer(answer: Frame) -> Answer:
     """The arrays of a SCORES frame; MalformedFrame where the lengths do not fit."""
     rows = answer.rows
-    if len(answer.payload) != QUESTION.size + rows * (8 + TOP * (2 + 4)):
+    if len(answer.payload) != QUESTION.size + rows * (8 * _FLOATS + 2 * TOP):
         raise MalformedFrame(f"an answer of {rows} rows has {len(answer.payload)} bytes")
-    (question,) = QUESTION.unpack_from(answer.payload)
-    columns = memoryview(answer.payload)[QUESTION.size :]
-    probabilities = np.frombuffer(columns, "<f8", rows)
-    features = np.frombuffer(columns, "<u2", rows * TOP, offset=rows * 8).reshape(rows, TOP)
-    log_odds = np.frombuffer(columns, "<f4", rows * TOP, offset=rows * (8 + 2 * TOP)).reshape(rows, TOP)
-    return Answer(question, probabilities, features, log_odds)
+    question, *bounds = QUESTION.unpack_from(answer.payload)
+    floats = np.frombuffer(answer.payload, "<f8", rows * _FLOATS, offset=QUESTION.size)
+    probabilities, log_odds, p_values = np.split(floats, (rows, rows * (1 + TOP + 2)))
+    features = np.frombuffer(answer.payload, "<u2", rows * TOP, offset=QUESTION.size + floats.nbytes)
+    return Answer(
+        question,
+        (bounds[0], bounds[1]),
+        probabilities,
+        log_odds.reshape(rows, TOP + 2),
+        p_values.reshape(rows, 2),
+        features.reshape(rows, TOP),
+    )
 
 
 class FrameBuffer:

@@ -65,12 +65,14 @@ class Scorer:
         self._misbehaviour.before_scoring()
         matrix = np.frombuffer(asked.payload, "<f8").reshape(asked.rows, len(FEATURES))
         scores = self._model.score(matrix)
-        question, features, log_odds = (
+        answer = Answer(
             crc32(asked.payload),
+            scores.bounds,
+            scores.probabilities,
+            scores.log_odds,
+            scores.p_values,
             scores.features.astype("<u2"),
-            scores.log_odds.astype("<f4"),
         )
-        answer = Answer(question, scores.probabilities, features, log_odds)
         return write_answer(asked.request, self._misbehaviour.spoilt(answer))
 
     def pieces(self, answer: bytes) -> Iterator[bytes]:

@@ -148,6 +148,9 @@ class Scoring:
             raise NotScored(FallbackReason.MODEL_INVALID_OUTPUT, "a probability outside [0, 1]")
         if not np.isfinite(scored.answer.log_odds).all() or (scored.answer.features >= len(FEATURES)).any():
             raise NotScored(FallbackReason.MODEL_INVALID_OUTPUT, "a contribution of no feature, or not finite")
+        p_values = scored.answer.p_values
+        if not (((p_values > 0.0) & (p_values <= 1.0)).all() or np.isnan(p_values).all()):
+            raise NotScored(FallbackReason.MODEL_INVALID_OUTPUT, "a p-value outside (0, 1], or missing")
 
     async def _try_in_shadow(self) -> None:
         while True:

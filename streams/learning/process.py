@@ -140,6 +140,7 @@ class LearnerProcess:
             learner,
             self._metrics,
             trust=self._settings.labels,
+            costs=self._settings.policy,
             champion=memory.champion,
             taught=0 if memory.snapshot is None else taught(memory.snapshot),
         )

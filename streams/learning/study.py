@@ -16,6 +16,7 @@ from models.learner import Learner
 from models.online import OnlineModel
 from models.snapshot import Snapshot
 from rules.decision import Decision, Outcome
+from rules.policy import CostPolicy
 from streams.learning.guard import Guard
 from streams.learning.label_intake import LabelIntake, SetAside
 from streams.learning.positions import Positions
@@ -43,10 +44,12 @@ class Study:
         metrics: LearnerMetrics,
         *,
         trust: LabelTrust | None = None,
+        costs: CostPolicy | None = None,
         champion: Snapshot | None = None,
         taught: int = 0,
     ) -> None:
         self._settings = settings
+        self._costs = costs or CostPolicy()
         self._taught = taught  # lessons, those included that were given up with a model that became unfit
         self.guard = Guard(champion, metrics)
         self.order = ""  # the last that was carried out
@@ -99,6 +102,8 @@ class Study:
     def learn(self, lesson: Lesson) -> None:
         """Learn one lesson."""
         example, features = lesson.example, lesson.example.features
+        if lesson.corrects and example.at <= self.frontier - self._settings.maturity_days * DAY:
+            self._track(lesson)  # it had counted as the opposite when it matured
         is_learnt = self.learner.learn(
             features,
             card=example.card,
@@ -123,6 +128,7 @@ class Study:
         for lesson in self._join.advance(now):
             self.learn(lesson)
         for lesson in self._join.ripened():
+            self._track(lesson)
             if lesson.example.probability is not None and self._is_settled:
                 # Not as they are read: topic by topic, approvals first, they would seem to move.
                 self._note(self.drift.scored(lesson.example.probability))
@@ -130,6 +136,13 @@ class Study:
         self._metrics.waiting(
             waiting=self._join.waiting, unmatched=self._join.unmatched, newest_label=self.labels.newest
         )
+
+    def _track(self, lesson: Lesson) -> None:
+        """What was said of a payment at its time has come to this."""
+        probability, amount_minor = lesson.example.probability, lesson.example.amount_minor
+        if probability is not None:
+            wanted, levels = self._costs.wanted(probability, amount_minor), self._costs.error_levels
+            self.learner.model.track_record.take(probability, wanted, levels, is_fraud=lesson.is_fraud)
 
     @property
     def _is_settled(self) -> bool:
@@ -226,4 +239,5 @@ def _example(decision: Decision) -> Example:
         packed=pack_features(decision.features),
         probability=decision.risk_score,
         silence_tells=decision.outcome is not Outcome.BLOCK,
+        amount_minor=decision.amount_minor,
     )

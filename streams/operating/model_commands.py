@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from models.snapshot import Snapshot, SnapshotInvalid, from_plain
+from models.track_record import TrackRecord
 from streams.operating.context import settings_of
 from streams.operating.control import say
 from streams.wire.control import MODEL, RollbackOrder, write_rollback
@@ -46,7 +47,7 @@ def list_(ctx: typer.Context) -> None:
 
 @app.command()
 def show(ctx: typer.Context, version: Version = "") -> None:
-    """Show what weighs most in a model, the champion where none is named.
+    """Show what weighs most in a model, the champion where none is named, and what may be automatic by it.
 
     A weight is what one standard deviation adds to the log-odds of fraud.
     """
@@ -58,6 +59,7 @@ def show(ctx: typer.Context, version: Version = "") -> None:
     for name in sorted(weights, key=lambda each: -abs(weights[each]))[:MOST_COLUMNS]:
         table.add_row(name, f"{weights[name]:+.3f}")
     Console().print(table)
+    Console().print(what_may_be_automatic(snapshot))
 
 
 @app.command()
@@ -165,6 +167,20 @@ def _snapshot(record: SnapshotRecord) -> Snapshot:
         return from_plain(record.snapshot)
     except SnapshotInvalid as error:
         raise typer.BadParameter(f"{record.model_version}: {error}", param_hint="VERSION") from error
+
+
+def what_may_be_automatic(snapshot: Snapshot) -> str:
+    """In words, by what scores came to; which of it costs want is another question."""
+    record = TrackRecord() if snapshot.track_record is None else TrackRecord.from_plain(snapshot.track_record)
+    if not record.judges:
+        return "Too little is known of what scores came to: what may be automatic is not bounded by it."
+    below, begin = record.certainties().bounds
+    approvals = f"below {below:.4f}" if below <= 1 else "at any score"
+    blocks = f"from {begin:.4f} on" if begin <= 1 else "at no score"
+    return (
+        f"Approvals may be automatic {approvals}, aimed at {record.approvals.aim:.0%} of the level;"
+        f" blocks {blocks}, aimed at {record.blocks.aim:.0%}."
+    )
 
 
 def _weights(snapshot: Snapshot) -> dict[str, float]:

@@ -155,9 +155,10 @@ async def _replay(file: Path, span: Span, rate: float, home: Path, *, quiet: boo
 def _warm_up(rows: Iterator["Payment"], span: Span, *, quiet: bool) -> tuple["WarmUp", "Payment | None"]:
     """Live through the days before the replay; all their labels are learnt at its end. Also the next payment."""
     from models.warm_up import WarmUp
+    from rules.policy import CostPolicy
     from streams.operating.progress import counted
 
-    warm_up = WarmUp(label_delay=span.label_delay * DAY)
+    warm_up = WarmUp(label_delay=span.label_delay * DAY, wanted=CostPolicy().wanted)
     for payment in counted(rows, "Learning the days before", quiet=quiet):
         if payment.at >= span.at(span.replay_from):
             break

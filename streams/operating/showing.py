@@ -84,6 +84,7 @@ def decision_card(decision: Decision) -> Group:
         ("reasons", ", ".join(decision.reason_codes)),
         ("fraud probability", _share(decision.risk_score)),
         ("confidence", _share(decision.confidence)),
+        ("credibility", _share(decision.credibility)),
         ("rules hit", ", ".join(decision.rule_hits)),
         ("rules alone", decision.rule_outcome),
         ("contributions", "\n".join(f"{each.log_odds:+.2f}  {each.feature}" for each in decision.contributions)),

@@ -10,6 +10,7 @@ from models.profile_packing import pack
 from models.simulator.policy import SimulatedTransaction, TrafficPolicy
 from models.simulator.traffic import traffic
 from models.warm_up import Payment, WarmUp
+from rules.policy import CostPolicy
 from streams.broker.clients import sender
 from streams.broker.topics import Topic, name_of
 from streams.learning.publisher import Publisher
@@ -20,7 +21,7 @@ IN_FLIGHT = 1000
 
 def learnt_from_simulation(policy: TrafficPolicy, payments: int) -> WarmUp:
     """Learn so many simulated payments, each with its label."""
-    warm_up = WarmUp()
+    warm_up = WarmUp(wanted=CostPolicy().wanted)
     for simulated in islice(traffic(policy), payments):
         warm_up.live(payment_of(simulated), score=False)
     warm_up.settle()

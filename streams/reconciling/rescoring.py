@@ -72,8 +72,8 @@ class Rescorer:
             began = time.monotonic()
             scored = await self._scored([decision.features for decision, _ in batch])
             now = datetime.now(UTC)
-            for (decision, place), probability in zip(batch, scored.answer.probabilities.tolist(), strict=True):
-                revisions.append(self._reviser.re_scored(decision, place, probability, scored.model_version, now))
+            for (decision, place), score in zip(batch, scored.scores(), strict=True):
+                revisions.append(self._reviser.re_scored(decision, place, score, now))
             due = began + len(batch) / self._settings.reconciler.most_per_second
             await asyncio.sleep(max(0.0, due - time.monotonic()))
         return revisions

@@ -24,6 +24,7 @@ PROMISED: dict[str, type | tuple[type, ...]] = {
     "outcome": str,
     "risk_score": (float, type(None)),
     "confidence": (float, type(None)),
+    "credibility": (float, type(None)),
     "decision_source": str,
     "fallback_reason": (str, type(None)),
     "reason_codes": list,

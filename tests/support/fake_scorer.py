@@ -1,6 +1,7 @@
 """A scorer that behaves: it keeps a script of answers, and remembers what it was asked."""
 
 from collections.abc import Callable
+from math import inf
 
 import numpy as np
 
@@ -12,8 +13,15 @@ from streams.deciding.scorer_frames import TOP, Answer
 
 def scored(*probabilities: float, version: str = "m-1", feature: int = 0, log_odds: float = 0.5) -> Scored:
     """An answer that gives these probabilities."""
-    shape = len(probabilities), TOP
-    answer = Answer(0, np.array(probabilities, "<f8"), np.full(shape, feature, "<u2"), np.full(shape, log_odds, "<f4"))
+    rows = len(probabilities)
+    answer = Answer(
+        0,
+        (inf, 0.0),
+        np.array(probabilities, "<f8"),
+        np.full((rows, TOP + 2), log_odds, "<f8"),
+        np.full((rows, 2), np.nan, "<f8"),
+        np.full((rows, TOP), feature, "<u2"),
+    )
     return Scored(answer, version)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import msgspec
+import numpy as np
 import pytest
 from aiokafka import ConsumerRecord
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from support.records import consumed
 from models.canary import CANARY_KEY, canary
 from models.dead_letter import DeadLetterReason
 from models.features import FEATURES
+from models.score import BASE, OTHER
 from models.simulator.bad_records import BAD_KINDS
 from models.simulator.chance import seeded
 from models.transaction import Transaction
@@ -28,6 +30,8 @@ from rules.exploration import ExplorationPolicy
 from rules.ruleset import RuleSet
 from streams.deciding.batch import Decided
 from streams.deciding.decider import SAMPLES
+from streams.deciding.scorer_child import Scored
+from streams.deciding.scorer_frames import TOP
 from streams.settings import Settings
 from streams.wire.codec import read_decision
 
@@ -184,13 +188,17 @@ async def test_what_is_new_to_a_card_is_known_at_its_next_payment() -> None:
 # --- who decides ---
 
 
+def with_p_values(answer: Scored, p_values: list[list[float]]) -> Scored:
+    return answer._replace(answer=answer.answer._replace(p_values=np.array(p_values)))
+
+
 async def test_the_model_decides_where_it_may() -> None:
     desk = Desk()
     decision = await desk.decision(transaction(1))
     assert (decision.decision_source, decision.fallback_reason) == (DecisionSource.MODEL, None)
     assert (decision.risk_score, decision.model_version) == (0.01, "m-1")
     assert decision.features == tuple(desk.scorer.asked[0][0])
-    assert [contribution.feature for contribution in decision.contributions] == [FEATURES[0]] * 3
+    assert [contribution.feature for contribution in decision.contributions] == [FEATURES[0]] * TOP + [OTHER, BASE]
 
 
 @pytest.mark.parametrize(
@@ -209,6 +217,33 @@ async def test_rules_decide_where_the_model_does_not(why: FallbackReason) -> Non
     assert decision.fallback_reason is why
     assert decision.decision_source in (DecisionSource.RULES, DecisionSource.STAND_IN)
     assert decision.risk_score is decision.model_version is decision.confidence is None
+
+
+async def test_a_decision_tells_confidence_and_credibility_by_what_scores_came_to() -> None:
+    desk = Desk()
+    desk.scorer.lie = with_p_values(scored(0.01), [[0.3, 0.02]])
+    decision = await desk.decision(transaction(1))
+    assert (decision.confidence, decision.credibility) == (0.98, 0.3)
+    desk.scorer.lie = None
+    decision = await desk.decision(transaction(2))
+    assert (decision.confidence, decision.credibility) == (0.99, None)
+
+
+@pytest.mark.parametrize("p_values", [[[0.5, float("nan")]], [[0.0, 1.0]], [[0.5, 1.5]]], ids=str)
+async def test_p_values_that_are_none_are_not_believed(p_values: list[list[float]]) -> None:
+    desk = Desk()
+    desk.scorer.lie = with_p_values(scored(0.01), p_values)
+    assert (await desk.decision(transaction(1))).fallback_reason is FallbackReason.MODEL_INVALID_OUTPUT
+
+
+async def test_beyond_its_bounds_nothing_is_automatic() -> None:
+    desk = Desk()
+    for probability, bounds in ((0.01, (0.01, 0.5)), (0.99, (0.5, 0.995))):
+        lie = with_p_values(scored(probability), [[0.5, 0.5]])
+        desk.scorer.lie = lie._replace(answer=lie.answer._replace(bounds=bounds))
+        decision = await desk.decision(transaction(round(1_000 * probability)))
+        assert decision.outcome is Outcome.REVIEW
+        assert ReasonCode.LOW_CONFIDENCE in decision.reason_codes
 
 
 async def test_a_lying_model_is_not_believed() -> None:

@@ -1,9 +1,12 @@
 """Judgement: hard rules, then the model, then rules within limits, then a safe default."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.score import Certainty, Contribution, Score
 from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode
 from rules.judgement import Judge
 from rules.policy import CostPolicy, judge
@@ -39,6 +42,10 @@ uses = st.builds(
 amounts = st.integers(1, 40_000) | st.integers(1, 10**12)
 
 
+def score(probability: float) -> Score:
+    return Score(fraud_probability=probability, model_version="m-1")
+
+
 def verdict(outcome: Outcome, *, always: Outcome | None = None, hits: tuple[str, ...] = ("r-1",)) -> Verdict:
     reason = (ReasonCode.HIGH_VELOCITY,)
     return Verdict(
@@ -50,7 +57,7 @@ def verdict(outcome: Outcome, *, always: Outcome | None = None, hits: tuple[str,
 def test_hard_rules_hold_with_the_model_and_without(
     probability: float, amount: int, given_verdict: Verdict, used: StandInUse, why: FallbackReason
 ) -> None:
-    with_score = JUDGE.with_score(probability, amount, given_verdict)
+    with_score = JUDGE.with_score(score(probability), amount, given_verdict)
     without_score = JUDGE.without_score(why, amount, given_verdict, used)
     if given_verdict.always is not None:
         assert with_score.outcome is without_score.outcome is given_verdict.always
@@ -81,7 +88,7 @@ def test_every_conclusion_without_a_score_says_why_and_by_whom(
 
 @given(st.floats(0.0, 1.0), amounts, verdicts)
 def test_a_conclusion_from_a_score_is_no_fallback(probability: float, amount: int, given_verdict: Verdict) -> None:
-    conclusion = JUDGE.with_score(probability, amount, given_verdict)
+    conclusion = JUDGE.with_score(score(probability), amount, given_verdict)
     assert conclusion.fallback_reason is None
     if given_verdict.always is None:
         assert conclusion.source is DecisionSource.MODEL
@@ -89,15 +96,35 @@ def test_a_conclusion_from_a_score_is_no_fallback(probability: float, amount: in
 
 
 def test_rules_that_block_where_the_model_approves_are_told() -> None:
-    assert JUDGE.with_score(0.001, 1_000, verdict(Outcome.BLOCK)).reasons == (
+    assert JUDGE.with_score(score(0.001), 1_000, verdict(Outcome.BLOCK)).reasons == (
         ReasonCode.LOW_RISK,
         ReasonCode.MODEL_RULE_DISAGREE,
     )
-    assert JUDGE.with_score(0.001, 1_000, verdict(Outcome.REVIEW)).reasons == (ReasonCode.LOW_RISK,)
+    assert JUDGE.with_score(score(0.001), 1_000, verdict(Outcome.REVIEW)).reasons == (ReasonCode.LOW_RISK,)
+
+
+def test_what_is_not_approved_is_explained_by_what_added_most() -> None:
+    contributions = tuple(
+        Contribution(feature=feature, log_odds=log_odds)
+        for feature, log_odds in (("merchant_risk_7d", 1.0), ("card_count_1d", 3.0), ("amount", -2.0), ("base", 5.0))
+    )
+    looked_at = verdict(Outcome.REVIEW)
+    blocked, approved = (
+        JUDGE.with_score(replace(score(probability), contributions=contributions), 1_000, looked_at).reasons
+        for probability in (0.99, 0.001)
+    )
+    assert blocked == (ReasonCode.HIGH_RISK, ReasonCode.HIGH_VELOCITY, ReasonCode.MERCHANT_RISK)
+    assert approved == (ReasonCode.LOW_RISK,)
+
+
+def test_a_conclusion_from_a_score_tells_its_confidence_and_credibility() -> None:
+    certainty = Certainty(legitimate=0.4, fraud=0.03, approvable=True, blockable=True)
+    concluded = JUDGE.with_score(replace(score(0.001), certainty=certainty), 1_000, NO_HIT)
+    assert (concluded.confidence, concluded.credibility) == (0.97, 0.4)
 
 
 def test_a_hard_rule_against_the_model_has_no_confidence_of_the_model() -> None:
-    conclusion = JUDGE.with_score(0.001, 1_000, verdict(Outcome.BLOCK, always=Outcome.BLOCK))
+    conclusion = JUDGE.with_score(score(0.001), 1_000, verdict(Outcome.BLOCK, always=Outcome.BLOCK))
     assert conclusion.confidence is conclusion.expected_cost_minor is None
 
 

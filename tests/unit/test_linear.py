@@ -1,5 +1,6 @@
 """The compiled scorer equals the model it was compiled from, and explains itself exactly."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -8,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from support.labelled_rows import AMOUNT, RISK, labelled_rows, taught
+from support.told import told_record
 
 from models.features import FEATURES
 from models.linear import TOP, LinearScorer
 from models.online import OnlineModel
-from models.snapshot import Snapshot, log_odds
+from models.snapshot import Snapshot, log_odds, probability
+from models.track_record import TrackRecord
 
 batches = arrays(np.float64, st.tuples(st.integers(1, 6), st.just(len(FEATURES))), elements=st.floats(-1e12, 1e12))
 
@@ -51,10 +54,36 @@ def test_contributions_and_the_base_add_up_to_the_log_odds(rows):
 def test_the_contributions_told_are_the_greatest_first(rows):
     told = scorer().score(rows)
     added = scorer().contributions(rows)
-    assert told.features.shape == told.log_odds.shape == (len(rows), TOP)
-    for row, features, log_odds_added in zip(added, told.features, told.log_odds, strict=True):
+    assert told.features.shape == (len(rows), TOP)
+    for row, features, log_odds_added in zip(added, told.features, told.log_odds[:, :TOP], strict=True):
         assert row[features].tolist() == log_odds_added.tolist()
         assert np.abs(log_odds_added).tolist() == sorted(np.abs(row), reverse=True)[:TOP]
+
+
+@settings(deadline=None)  # the first example teaches the model
+@given(batches)
+def test_what_is_told_adds_up_to_the_log_odds_of_the_probability(rows):
+    told = scorer().score(rows)
+    assert told.log_odds.shape == (len(rows), TOP + 2)
+    assert [probability(each) for each in told.log_odds.sum(axis=1)] == pytest.approx(told.probabilities, abs=1e-9)
+    assert told.log_odds.sum(axis=1) == pytest.approx([log_odds(snapshot(), row) for row in rows.tolist()], abs=1e-6)
+
+
+def test_p_values_and_bounds_are_those_of_the_track_record():
+    record = told_record(frauds=100)
+    known = LinearScorer(replace(snapshot(), track_record=record.to_plain()))
+    rows = np.array(labelled_rows(50)[0])
+    told = known.score(rows)
+    certainties = record.certainties()
+    assert np.array_equal(told.p_values, certainties.p_values(told.probabilities))
+    assert told.bounds == certainties.bounds
+
+
+@pytest.mark.parametrize("record", [None, TrackRecord().to_plain()])
+def test_where_too_little_is_known_there_are_no_p_values(record):
+    told = LinearScorer(replace(snapshot(), track_record=record)).score(np.array(labelled_rows(3)[0]))
+    assert np.isnan(told.p_values).all()
+    assert told.bounds == (np.inf, 0.0)
 
 
 def test_a_suspect_payment_is_explained_by_what_makes_it_suspect():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.score import Certainty
 from rules.decision import Outcome, ReasonCode
 from rules.policy import CostPolicy, judge
 
@@ -100,6 +101,62 @@ def test_approval_wins_over_a_block_at_the_same_cost() -> None:
     assert judge(0.5, 1_001, policy).outcome is Outcome.BLOCK
 
 
+certainties = st.builds(
+    Certainty,
+    legitimate=st.floats(1e-6, 1.0),
+    fraud=st.floats(1e-6, 1.0),
+    approvable=st.booleans(),
+    blockable=st.booleans(),
+)
+
+
+@given(probabilities, amounts, policies, certainties)
+def test_only_what_is_sure_enough_is_automatic_and_then_the_cheapest(
+    probability: float, amount: int, policy: CostPolicy, certainty: Certainty
+) -> None:
+    judged = judge(probability, amount, policy, certainty)
+    may = {Outcome.APPROVE: certainty.approvable, Outcome.BLOCK: certainty.blockable, Outcome.REVIEW: True}
+    assert may[judged.outcome]
+    if judged.outcome is not Outcome.REVIEW:
+        assert judged.outcome is judge(probability, amount, policy).outcome
+        assert certainty.credibility >= policy.least_credibility
+
+
+@given(probabilities, amounts, policies, certainties)
+def test_confidence_and_credibility_are_conformal_where_enough_is_known(
+    probability: float, amount: int, policy: CostPolicy, certainty: Certainty
+) -> None:
+    judged = judge(probability, amount, policy, certainty)
+    second, largest = sorted((certainty.legitimate, certainty.fraud))
+    assert (judged.confidence, judged.credibility) == (1.0 - second, largest)
+
+
+def sure(**changes: float) -> Certainty:
+    known = {"legitimate": 0.5, "fraud": 0.01, "approvable": True, "blockable": True}
+    return Certainty(**known | changes)
+
+
+@pytest.mark.parametrize(("probability", "which"), [(0.001, "approvable"), (0.99, "blockable")])
+def test_what_would_err_too_often_goes_to_a_person(probability: float, which: str) -> None:
+    assert judge(probability, 5_000, POLICY, sure()).outcome is not Outcome.REVIEW
+    judged = judge(probability, 5_000, POLICY, sure(**{which: False}))
+    assert (judged.outcome, judged.reason) == (Outcome.REVIEW, ReasonCode.LOW_CONFIDENCE)
+
+
+@pytest.mark.parametrize("probability", [0.001, 0.3, 0.99])
+def test_what_is_like_neither_class_goes_to_a_person(probability: float) -> None:
+    judged = judge(probability, 5_000, POLICY, sure(legitimate=0.0099, fraud=0.0099))
+    assert (judged.outcome, judged.reason) == (Outcome.REVIEW, ReasonCode.OUT_OF_DISTRIBUTION)
+    assert judge(probability, 5_000, POLICY, sure(legitimate=0.01)).reason is not ReasonCode.OUT_OF_DISTRIBUTION
+
+
+@given(probabilities, amounts, policies)
+def test_what_it_wants_is_what_it_chooses_where_too_little_is_known(
+    probability: float, amount: int, policy: CostPolicy
+) -> None:
+    assert policy.wanted(probability, amount) == judge(probability, amount, policy).outcome
+
+
 @given(amounts)
 def test_no_risk_is_approved_and_certain_fraud_blocked(amount: int) -> None:
     assert judge(0.0, amount, CostPolicy()).outcome is Outcome.APPROVE
@@ -114,6 +171,12 @@ def test_no_risk_is_approved_and_certain_fraud_blocked(amount: int) -> None:
 )
 def test_a_cost_that_is_negative_or_endless_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="cost"):
+        replace(POLICY, **wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"most_fraud_approved": 0.0}, {"least_credibility": 1.0}], ids=str)
+def test_a_share_or_a_credibility_that_is_none_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"level|credibility"):
         replace(POLICY, **wrong)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from support.records import consumed
 from support.wire_samples import a_decision
 
+from models.score import Score
 from rules.decision import Decision, FallbackReason, Outcome
 from rules.judgement import Judge
 from rules.policy import CostPolicy
@@ -43,7 +44,9 @@ def revision(decision: Decision, said: str | float) -> Revision | None:
         return None
     if isinstance(said, str):
         return REVISER.unscorable(decision, decision.input, decision.decided_at)
-    return REVISER.re_scored(decision, decision.input, said, "m", decision.decided_at)
+    return REVISER.re_scored(
+        decision, decision.input, Score(fraud_probability=said, model_version="m"), decision.decided_at
+    )
 
 
 def reconciled(history: Sequence[tuple[Decision, str | float]]) -> tuple[Reconciliation, list[Revision]]:

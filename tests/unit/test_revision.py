@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from support.wire_samples import a_decision
 
 from models.features import FEATURES
+from models.score import Score
 from rules.decision import Decision, DecisionSource, FallbackReason, InputPosition, Outcome, ReasonCode
 from rules.judgement import Judge
 from rules.policy import CostPolicy
@@ -53,8 +54,12 @@ def decided_in_the_dark(verdict: Verdict, amount_minor: int) -> Decision:
     )
 
 
+def score(probability: float) -> Score:
+    return Score(fraud_probability=probability, model_version="m-9")
+
+
 def re_scored(decision: Decision, probability: float) -> Revision:
-    return REVISER.re_scored(decision, PLACE, probability, "m-9", NOW)
+    return REVISER.re_scored(decision, PLACE, score(probability), NOW)
 
 
 @given(verdict=verdicts, probability=probabilities, amount_minor=amounts)
@@ -62,7 +67,7 @@ def test_it_says_what_would_have_been_decided_with_the_score(
     verdict: Verdict, probability: float, amount_minor: int
 ) -> None:
     decision = decided_in_the_dark(verdict, amount_minor)
-    would = JUDGE.with_score(probability, amount_minor, verdict)
+    would = JUDGE.with_score(score(probability), amount_minor, verdict)
 
     revision = re_scored(decision, probability)
 

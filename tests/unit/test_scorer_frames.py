@@ -75,9 +75,11 @@ def test_an_answer_comes_back_bit_by_bit(rows: int, seed: int) -> None:
     chance = np.random.default_rng(seed)
     answer = Answer(
         seed,
+        (chance.random(), np.inf),
         chance.random(rows),
+        chance.normal(size=(rows, TOP + 2)),
+        chance.random((rows, 2)),
         chance.integers(0, 28, (rows, TOP)).astype("<u2"),
-        chance.normal(size=(rows, TOP)).astype("<f4"),
     )
     (heard,) = FrameBuffer().feed(write_answer(7, answer))
     assert (heard.kind, heard.request, heard.rows) == (Kind.SCORES, 7, rows)
@@ -85,7 +87,7 @@ def test_an_answer_comes_back_bit_by_bit(rows: int, seed: int) -> None:
         assert np.array_equal(sent, read)
 
 
-@pytest.mark.parametrize(("rows", "size"), [(1, 0), (1, 29), (1, 31), (2, 30), (2**32 - 1, 30), (0, 0), (0, 5)])
+@pytest.mark.parametrize(("rows", "size"), [(1, 0), (1, 109), (1, 111), (2, 110), (2**32 - 1, 110), (0, 0), (0, 21)])
 def test_an_answer_whose_length_does_not_fit_is_malformed(rows: int, size: int) -> None:
     with pytest.raises(MalformedFrame):
         read_answer(Frame(Kind.SCORES, 1, rows, b"x" * size))

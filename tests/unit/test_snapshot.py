@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 from support.labelled_rows import labelled_rows, taught
+from support.told import told_record
 
 from models.features import FEATURES
 from models.online import OnlineModel
@@ -19,6 +20,7 @@ from models.snapshot import (
     to_plain,
     verify,
 )
+from models.track_record import TrackRecord
 
 
 @cache
@@ -57,8 +59,31 @@ def test_its_plain_form_says_what_the_model_says():
         assert probability(log_odds(snapshot(), row)) == pytest.approx(model.score(row), abs=1e-12)
 
 
+def test_a_snapshot_of_before_there_was_a_track_record_can_be_read():
+    before = replace(snapshot(), track_record=None)
+    plain = to_plain(before)
+    assert "track_record" not in plain
+    assert from_plain(plain) == before
+    verify(before)
+    assert OnlineModel.from_snapshot(before).track_record.to_plain() == TrackRecord().to_plain()
+
+
+def test_a_track_record_that_is_none_is_refused():
+    with pytest.raises(SnapshotInvalid, match="track record"):
+        verify(replace(snapshot(), track_record={"outcomes": {}}))
+
+
+def test_a_track_record_goes_on_as_it_was():
+    model = OnlineModel()
+    model.track_record = told_record(frauds=60)
+    restored = OnlineModel.from_snapshot(from_plain(json.loads(json.dumps(to_plain(model.snapshot())))))
+    assert restored.track_record.to_plain() == model.track_record.to_plain()
+
+
 def test_a_full_snapshot_stays_under_a_megabyte():
-    assert len(json.dumps(to_plain(taught(4_000).snapshot()))) < 1_000_000
+    model = taught(4_000)
+    model.track_record = told_record(frauds=600)
+    assert len(json.dumps(to_plain(model.snapshot()))) < 1_000_000
 
 
 @pytest.mark.parametrize("name", ["weight", "scored_weight", "mean", "variance", "gradient_squares"])

@@ -13,6 +13,7 @@ from support.labelled_rows import labelled_rows
 from support.records import consumed
 from support.wire_samples import a_decision, a_label
 
+from models.conformal import Outcomes
 from models.drift_watch import DriftWatch
 from models.exam import Refusal
 from models.features import FEATURES
@@ -21,6 +22,7 @@ from models.label_trust import LabelTrust
 from models.learner import Learner
 from models.online import OnlineModel
 from models.snapshot import Snapshot, content_hash, from_plain, to_plain, verify
+from models.track_record import Wanted
 from rules.decision import InputPosition, Outcome
 from streams.learning.guard import Guard
 from streams.learning.memory import Memory, taught
@@ -340,6 +342,55 @@ def test_silence_about_a_block_teaches_nothing() -> None:
     study.take_decision(consumed(decision_bytes(2, 8.0)))
     study.mature(study.newest_event())
     assert study.learner.model.labels == 0
+
+
+# What became of scores
+
+
+def counted(study: Study) -> tuple[float, float]:
+    """Weights of fraud and of the others in the track record."""
+    known = Outcomes.merged(study.learner.model.track_record.outcomes.values())
+    return known.fraud.sum(), known.legitimate.sum()
+
+
+def test_a_score_counts_once_its_payment_has_matured_and_as_what_that_had_turned_out_to_be() -> None:
+    study = a_study()
+    for number in (1, 2):
+        study.take_decision(consumed(decision_bytes(number, 0.0, risk_score=0.1)))
+    lesson = study.take_label(consumed(label_bytes(1, FRAUD)))
+    assert lesson is not None
+    study.learn(lesson)
+    study.mature((START + timedelta(days=1)).timestamp())
+    assert counted(study) == (0.0, 0.0)
+    for _ in range(2):
+        study.mature((START + timedelta(days=2)).timestamp())
+        assert counted(study) == pytest.approx((1.0, 1.0))
+
+
+def test_a_fraud_that_is_reported_after_its_payment_matured_counts_then() -> None:
+    study = a_study()
+    study.take_decision(consumed(decision_bytes(1, 0.0, risk_score=0.1)))
+    study.mature((START + timedelta(days=2)).timestamp())
+    lesson = study.take_label(consumed(label_bytes(1, FRAUD)))
+    assert lesson is not None
+    study.learn(lesson)
+    assert counted(study)[0] == 1.0
+
+
+def test_what_nobody_scored_is_no_score_to_count() -> None:
+    study = a_study()
+    study.take_decision(consumed(decision_bytes(1, 0.0, risk_score=None)))
+    study.mature((START + timedelta(days=2)).timestamp())
+    assert counted(study) == (0.0, 0.0)
+
+
+def test_what_costs_wanted_is_theirs_to_say_by_score_and_amount() -> None:
+    study = a_study()
+    for number, (score, amount) in enumerate([(0.001, 1_000), (0.2, 100_000), (0.99, 1_000)]):
+        study.take_decision(consumed(decision_bytes(number, 0.0, risk_score=score, amount_minor=amount)))
+    study.mature((START + timedelta(days=2)).timestamp())
+    known = study.learner.model.track_record.outcomes
+    assert [known[wanted].legitimate.sum() for wanted in Wanted] == [1.0, 1.0, 1.0]
 
 
 # The exam of each candidate

@@ -9,6 +9,7 @@ from models.marks import marks_of
 from models.paid import Paid
 from models.profile import Profile
 from models.profile_packing import pack
+from models.track_record import Wanted
 from models.warm_up import Payment, WarmUp, prequential
 from streams.operating.warming import payment_of
 
@@ -97,6 +98,20 @@ def test_the_score_is_the_one_before_anything_later_is_learnt():
     whole = [step.fraud_probability for step in prequential(payments, WarmUp())]
     part = [step.fraud_probability for step in prequential(payments[:100], WarmUp())]
     assert whole[:100] == part
+
+
+def test_its_scores_leave_a_track_record_whether_anybody_read_them_or_not():
+    history = [payment(day / 100, is_fraud=day % 5 == 0) for day in range(1_300)]
+    read, unread = WarmUp(wanted=lambda *_: Wanted.APPROVE), WarmUp(wanted=lambda *_: Wanted.APPROVE)
+    for each in history:
+        read.live(each)
+        unread.live(each, score=False)
+    read.settle()
+    unread.settle()
+    for warm_up in (read, unread):
+        known = warm_up.learner.model.track_record.outcomes[Wanted.APPROVE]
+        assert known.fraud.sum() + known.legitimate.sum() > 900
+        assert not warm_up.learner.model.track_record.outcomes[Wanted.REVIEW].legitimate.any()
 
 
 def test_another_delay_of_labels_can_be_lived_through():
