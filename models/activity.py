@@ -31,8 +31,7 @@ def activity(at: float, profile: Profile, merchant: int = 0) -> Activity:
     count_10m = count_1h = count_1d = sum_10m = sum_1h = sum_1d = 0
     merchants_1h, merchants_1d = {merchant}, {merchant}
     if idle < SECONDS_PER_DAY:
-        # Columns are equally long by construction, and `strict` takes time to say so.
-        for time, amount, where in zip(profile.ring_times, profile.ring_amounts, profile.ring_merchants):  # noqa: B905
+        for time, amount, _, _, where in profile.ring:
             age = moment - time
             if 0 <= age < SECONDS_PER_DAY:
                 count_1d += 1

@@ -33,3 +33,10 @@ def advanced(buckets: list[int], days: int) -> list[int]:
     if days >= len(buckets):
         return [0] * len(buckets)
     return [0] * days + buckets[: len(buckets) - days]
+
+
+def advance(buckets: list[int], days: int) -> None:
+    """The same in place."""
+    length = len(buckets)
+    buckets[:0] = [0] * min(days, length)
+    del buckets[length:]

@@ -31,13 +31,10 @@ def unpack_earlier(data: bytes) -> Profile:
     profile.peak_ratios = list(values[_PEAKS:_BIGS])
     profile.big_counts = list(values[_BIGS:_RING])
     ring = values[_RING:]
-    profile.ring_times = list(ring[:length])
-    marked = ring[length : 2 * length]
-    profile.ring_ids = list(ring[2 * length : 3 * length])
-    profile.ring_fingerprints = list(ring[3 * length :])
-    profile.ring_merchants = [0] * length
-    profile.ring_amounts = [amount & ~_STOOD_IN for amount in marked]
-    profile.stood_in = {each for each, amount in zip(profile.ring_ids, marked, strict=True) if amount & _STOOD_IN}
+    times, marked, ids, fingerprints = (ring[part * length : (part + 1) * length] for part in range(4))
+    amounts = (amount & ~_STOOD_IN for amount in marked)
+    profile.ring = list(zip(times, amounts, ids, fingerprints, (0,) * length, strict=True))
+    profile.stood_in = {each for each, amount in zip(ids, marked, strict=True) if amount & _STOOD_IN}
     return profile
 
 

@@ -102,55 +102,82 @@ def features(
     payment's, `recent` is the card's activity before it; `merchant` is None where no fraud is known of the acceptor;
     `card_fraud_at` is the time of the card's latest known fraud.
     """
-    amount_minor, unit = paid.amount_minor, minor_per_major(paid.currency)
-    day, second = int(at // SECONDS_PER_DAY), at % SECONDS_PER_DAY
+    amount, unit = paid.amount_minor, minor_per_major(paid.currency)
+    moment = int(at)
+    day = moment // SECONDS_PER_DAY
+    second = at - day * SECONDS_PER_DAY
     left = 1.0 - second / SECONDS_PER_DAY
     first = profile.day - day
-    weekday, span = (day + 3) % WEEKDAYS, int(second // SPAN_SECONDS)  # 1970-01-01 was a Thursday
+    weekday, span = (day + 3) % WEEKDAYS, moment % SECONDS_PER_DAY // SPAN_SECONDS  # 1970-01-01 was a Thursday
     hours, weekdays = profile.hours, profile.weekdays
-    _, country, device, category = marks
-    count_10m, count_1h, count_1d, sum_10m, sum_1h, sum_1d, merchants_1h, merchants_1d, idle, _ = recent
-    count_7d, count_30d, sum_7d, sum_30d, big_14d, peak_7d = card_days(first, left, profile)
-    if len(profile.ring_times) == RING_SIZE:  # it may have lost some of the day
+    used = sum(weekdays) + _PRIOR  # and that of hours, but for the rounding of what faded
+    store, country, device, category = marks
+    countries, devices, categories = profile.countries, profile.devices, profile.categories
+    count_10m, count_1h, count_1d, sum_10m, sum_1h, sum_1d, stores_1h, stores_1d, idle, _ = recent
+    if len(profile.ring) == RING_SIZE:  # it may have lost some of the day
         count_1d = window_sum(profile.counts, first, left, 1)
         sum_1d = window_sum(profile.sums, first, left, 1)
+    count_7d, count_30d, sum_7d, sum_30d, big_14d, peak_7d = card_days(first, left, profile)
     count_1d, count_7d, count_30d = count_1d + 1.0, count_7d + 1.0, count_30d + 1.0
-    sum_1d, sum_7d, sum_30d = sum_1d + amount_minor, sum_7d + amount_minor, sum_30d + amount_minor
+    sum_1d, sum_7d, sum_30d = (sum_1d + amount) / unit, (sum_7d + amount) / unit, (sum_30d + amount) / unit
+    stores_7d, stores_30d, is_new, visit_age = merchants_met(first, store, profile)
+    ratio, deviations = profile.against_habit(amount)
     history = profile.n
-    return [
-        amount_minor / unit,
+    if merchant is None:
+        label_1d, risk_1d, label_7d, risk_7d, label_30d, risk_30d = WINDOWS_UNKNOWN
+        run, run_age, legit_age, last, last3, last8, fraud_age = LABELS_UNKNOWN
+    else:
+        windows = acceptor_windows(merchant.newest_day - day, left, merchant)
+        label_1d, risk_1d, label_7d, risk_7d, label_30d, risk_30d = windows
+        run, run_age, legit_age, last, last3, last8, fraud_age = acceptor_latest(at, merchant)
+    return [  # without a star until its end: the list is made at once
+        amount / unit,
         1.0 if weekday >= _SATURDAY else 0.0,
         1.0 if second < _NIGHT_UNTIL else 0.0,
         count_1d,
-        sum_1d / count_1d / unit,
+        sum_1d / count_1d,
         count_7d,
-        sum_7d / count_7d / unit,
+        sum_7d / count_7d,
         count_30d,
-        sum_30d / count_30d / unit,
-        *(WINDOWS_UNKNOWN if merchant is None else acceptor_windows(merchant.newest_day - day, left, merchant)),
-        profile.ratio(amount_minor),
-        profile.deviations(amount_minor),
+        sum_30d / count_30d,
+        label_1d,
+        risk_1d,
+        label_7d,
+        risk_7d,
+        label_30d,
+        risk_30d,
+        ratio,
+        deviations,
         history + 0.0 if history < LONGEST_HISTORY else LONGEST_HISTORY,
         peak_7d / RATIO_STEPS,
         big_14d,
         1.0 if card_fraud_at is not None and at - card_fraud_at < _CARD_FRAUD_SECONDS else 0.0,
-        *(LABELS_UNKNOWN if merchant is None else acceptor_latest(at, merchant)),
-        count_10m + 0.0,
-        sum_10m / unit,
-        count_1h + 0.0,
-        sum_1h / unit,
-        merchants_1h + 0.0,
-        sum_1d / unit,
-        merchants_1d + 0.0,
-        sum_7d / unit,
-        sum_30d / unit,
+        run,
+        run_age,
+        legit_age,
+        last,
+        last3,
+        last8,
+        fraud_age,
+        count_10m + 0.0 if count_10m else 0.0,
+        sum_10m / unit if sum_10m else 0.0,
+        count_1h + 0.0 if count_1h else 0.0,
+        sum_1h / unit if sum_1h else 0.0,
+        stores_1h + 0.0,
+        sum_1d,
+        stores_1d + 0.0,
+        sum_7d,
+        sum_30d,
         idle / 60.0 if idle is not None and idle < _LONGEST_IDLE else _LONGEST_IDLE / 60.0,
-        (_NEARBY * (2 * hours[span] + hours[span - 1] + hours[span - SPANS + 1]) + _PRIOR) / (sum(hours) + _PRIOR),
-        (WEEKDAYS * weekdays[weekday] + _PRIOR) / (sum(weekdays) + _PRIOR),
-        *merchants_met(first, marks[0], profile),
-        1.0 if country and profile.countries and country not in profile.countries else 0.0,
-        1.0 if device and profile.devices and device not in profile.devices else 0.0,
-        1.0 if category and profile.categories and category not in profile.categories else 0.0,
+        (_NEARBY * (2 * hours[span] + hours[span - 1] + hours[span - SPANS + 1]) + _PRIOR) / used,
+        (WEEKDAYS * weekdays[weekday] + _PRIOR) / used,
+        stores_7d,
+        stores_30d,
+        is_new,
+        visit_age,
+        1.0 if country and countries and country not in countries else 0.0,
+        1.0 if device and devices and device not in devices else 0.0,
+        1.0 if category and categories and category not in categories else 0.0,
         *circumstances(
             paid.channel,
             paid.pan_entry_mode,

@@ -5,9 +5,10 @@ changed and packed once per transaction, and copying it on each change would dou
 """
 
 from bisect import bisect_left
+from functools import cache
 from math import sqrt
 
-from models.daily import SECONDS_PER_DAY, advanced
+from models.daily import SECONDS_PER_DAY, advance
 from models.marks import NO_MARKS, Marks
 
 RING_SIZE = 32
@@ -25,17 +26,22 @@ CATEGORIES = 6
 MOST_DEVIATIONS = 100.0
 ONCE = 8  # what one payment adds to a habit
 OLDEST_AGE = 255
+_FULL = 255 - ONCE
 
 _ALWAYS_KEPT = 4  # latest arrivals stay in the ring however old they are: a repeated late record must be recognised
 _WINSORISE_AT = 3.0
-_SLOWEST_STEP = 1 / 200
-_MOST_WEIGHT = 1 / _SLOWEST_STEP
+_MOST_WEIGHT = 200
+_SLOWEST_STEP = 1 / _MOST_WEIGHT
 _HALF_MEAN_WEIGHT = 5.0
 _MAX_AMOUNT = 10**12
 _MAX_TIME = 2**32 - 1
 _MAX_RATIO_STEPS = 2**16 - 1
 _MOST_COUNTED = 2**16 - 1
+_MOST_SUMMED = 2**63
 _MOST_HISTORY = 2**32 - 1
+
+
+RingEntry = tuple[int, int, int, int, int]  # time, amount, hash of id, fingerprint of content, mark of merchant
 
 
 class ProfileCorrupt(ValueError):
@@ -46,12 +52,13 @@ class Profile:
     """Running statistics, daily buckets, habits, the ring of recent transactions and today's stand-in approvals.
 
     Events may come late: a late one is counted on its own day and never moves `last_seen` back. Buckets are newest
-    day first and `day` is the day of `last_seen`. The `ring_*` lists are columns, in order of arrival; `stood_in` has
-    the ids of the ring whose payments rules approved in the model's place.
+    day first and `day` is the day of `last_seen`. The ring has time, amount, id, fingerprint and merchant of each, in
+    order of arrival; `stood_in` has the ids of those whose payments rules approved in the model's place.
 
-    `hours` and `weekdays` (Monday first) grow by ONCE for each payment and are all halved when one would pass 255, so
-    that old habits fade. `merchants`, `countries`, `devices` and `categories` are marks of the latest distinct ones,
-    newest first, and `merchant_ages` how many days before `day` the card was last at each merchant, ascending.
+    `hours` and `weekdays` (Monday first) grow by ONCE for each payment and are all halved when one would pass 255: old
+    habits fade, and both have nearly the same sum. `merchants`, `countries`, `devices` and `categories` are marks of
+    the latest distinct ones, newest first, and `merchant_ages` how many days before `day` the card was last at each
+    merchant, ascending.
     """
 
     __slots__ = (
@@ -68,11 +75,7 @@ class Profile:
         "n",
         "newest",
         "peak_ratios",
-        "ring_amounts",
-        "ring_fingerprints",
-        "ring_ids",
-        "ring_merchants",
-        "ring_times",
+        "ring",
         "stand_in_count",
         "stand_in_day",
         "stand_in_sum",
@@ -95,15 +98,11 @@ class Profile:
         self.hours = [0] * SPANS
         self.weekdays = [0] * WEEKDAYS
         self.merchants: list[int] = []
-        self.merchant_ages: list[int] = []
+        self.merchant_ages = bytearray()
         self.countries: tuple[int, ...] = ()
         self.devices: tuple[int, ...] = ()
         self.categories: tuple[int, ...] = ()
-        self.ring_times: list[int] = []
-        self.ring_amounts: list[int] = []
-        self.ring_ids: list[int] = []
-        self.ring_fingerprints: list[int] = []
-        self.ring_merchants: list[int] = []
+        self.ring: list[RingEntry] = []
         self.stand_in_day = 0
         self.stand_in_count = 0
         self.stand_in_sum = 0
@@ -116,9 +115,10 @@ class Profile:
 
     def find(self, id_hash: int) -> int | None:
         """Content fingerprint of the transaction with this id hash, or None where the ring does not hold it."""
-        if id_hash not in self.ring_ids:
-            return None
-        return self.ring_fingerprints[self.ring_ids.index(id_hash)]
+        for _, _, known, fingerprint, _ in self.ring:
+            if known == id_hash:
+                return fingerprint
+        return None
 
     def ratio(self, amount_minor: int) -> float:
         """The amount as a multiple of the card's usual one, itself counted among the usual: 1.0 for a new card."""
@@ -126,18 +126,21 @@ class Profile:
         total = self.mean * weight + amount_minor
         return amount_minor * (weight + 1) / (total if total > 1.0 else 1.0)
 
-    def deviations(self, amount_minor: int) -> float:
-        """How many standard deviations the amount is above the usual one, at most MOST_DEVIATIONS; 0 for a new card.
+    def against_habit(self, amount_minor: int) -> tuple[float, float]:
+        """`ratio`, and how many deviations the amount is above the usual one, at most MOST_DEVIATIONS; 0 at first.
 
-        The robust deviation, drawn towards half the mean while the card is new.
+        The deviation is robust, and drawn towards half the mean while the card is new.
         """
-        if not self.n:
-            return 0.0
-        half = self.mean / 2
-        weight = self.n if self.n < _MOST_WEIGHT else _MOST_WEIGHT
-        pooled = (self.variance * weight + half * half * _HALF_MEAN_WEIGHT) / (weight + _HALF_MEAN_WEIGHT)
-        off = (amount_minor - self.mean) / (sqrt(pooled) if pooled > 1.0 else 1.0)
-        return MOST_DEVIATIONS if off > MOST_DEVIATIONS else off if off > -MOST_DEVIATIONS else -MOST_DEVIATIONS
+        mean, weight = self.mean, self.n
+        if not weight:
+            return 1.0, 0.0
+        if weight > _MOST_WEIGHT:
+            weight = _MOST_WEIGHT
+        pooled = (self.variance * weight + mean * mean * _HALF_MEAN_WEIGHT / 4) / (weight + _HALF_MEAN_WEIGHT)
+        off = (amount_minor - mean) / (sqrt(pooled) if pooled > 1.0 else 1.0)
+        if not -MOST_DEVIATIONS < off < MOST_DEVIATIONS:
+            off = MOST_DEVIATIONS if off > 0 else -MOST_DEVIATIONS
+        return amount_minor * (weight + 1) / (mean * weight + amount_minor), off
 
     def observe(self, at: float, amount_minor: int, id_hash: int, fingerprint: int, marks: Marks = NO_MARKS) -> None:
         """Take in one decided transaction."""
@@ -147,21 +150,21 @@ class Profile:
         amount = amount_minor if 0 <= amount_minor <= _MAX_AMOUNT else min(max(amount_minor, 0), _MAX_AMOUNT)
         if moment > self.newest:
             self._advance(moment)
-        day, second = divmod(moment, SECONDS_PER_DAY)
+        day = moment // SECONDS_PER_DAY
         days_ago = self.day - day
-        self._count(days_ago, amount)
+        if days_ago < BUCKET_DAYS:
+            self._count(days_ago, amount)
         self._update_statistics(amount)
-        _grow(self.hours, second // SPAN_SECONDS)
-        _grow(self.weekdays, (day + 3) % WEEKDAYS)  # 1970-01-01 was a Thursday
-        self._meet(marks, days_ago)
-        self._remember(moment, amount, id_hash, fingerprint, marks.merchant)
+        self._grow_used_to(moment % SECONDS_PER_DAY // SPAN_SECONDS, (day + 3) % WEEKDAYS)  # 1970-01-01: Thursday
+        self._meet(marks, days_ago if days_ago < OLDEST_AGE else OLDEST_AGE)
+        self._remember((moment, amount, id_hash, fingerprint, marks[0]))
 
     def note_stand_in(self, at: float, amount_minor: int, id_hash: int) -> None:
         """Count an approval that rules gave in the model's place, of a payment that was observed.
 
         By UTC day, of which a new one starts from nothing and a late event draws on the latest; and in the ring.
         """
-        if id_hash in self.ring_ids:
+        if self.find(id_hash) is not None:
             self.stood_in.add(id_hash)
         day = min(max(int(at), 0), _MAX_TIME) // SECONDS_PER_DAY
         if day > self.stand_in_day:
@@ -181,35 +184,33 @@ class Profile:
         And within how many seconds before and after `at` none is missing: 0 once the ring is full, because then
         payments leave it whose time has not come.
         """
-        known = 0.0 if len(self.ring_ids) >= RING_SIZE else RING_SECONDS - max(0.0, self.newest - at)
+        known = 0.0 if len(self.ring) >= RING_SIZE else RING_SECONDS - max(0.0, self.newest - at)
         if not self.stood_in:
             return (), known
-        ring = zip(self.ring_times, self.ring_amounts, self.ring_ids, strict=True)
-        return tuple((abs(moment - at), amount) for moment, amount, each in ring if each in self.stood_in), known
+        around = ((abs(moment - at), amount) for moment, amount, each, _, _ in self.ring if each in self.stood_in)
+        return tuple(around), known
 
     def _advance(self, moment: int) -> None:
         self.newest = moment
         days = moment // SECONDS_PER_DAY - self.day
         if days:
             self.day += days
-            self.counts = advanced(self.counts, days)
-            self.sums = advanced(self.sums, days)
-            self.peak_ratios = advanced(self.peak_ratios, days)
-            self.big_counts = advanced(self.big_counts, days)
-            self.merchant_ages = [min(age + days, OLDEST_AGE) for age in self.merchant_ages]
+            for buckets in (self.counts, self.sums, self.peak_ratios, self.big_counts):
+                advance(buckets, days)
+            if self.merchant_ages:
+                self.merchant_ages = self.merchant_ages.translate(_older(min(days, OLDEST_AGE)))
 
     def _count(self, days_ago: int, amount: int) -> None:
-        if days_ago >= BUCKET_DAYS:
-            return
         if self.counts[days_ago] < _MOST_COUNTED:
             self.counts[days_ago] += 1
-        self.sums[days_ago] = min(self.sums[days_ago] + amount, 2**63)
+        total = self.sums[days_ago] + amount
+        self.sums[days_ago] = total if total < _MOST_SUMMED else _MOST_SUMMED
         if days_ago >= PEAK_DAYS:
             return
         ratio = self.ratio(amount)
         steps = int(ratio * RATIO_STEPS)
         if steps > self.peak_ratios[days_ago]:
-            self.peak_ratios[days_ago] = min(steps, _MAX_RATIO_STEPS)
+            self.peak_ratios[days_ago] = steps if steps < _MAX_RATIO_STEPS else _MAX_RATIO_STEPS
         if ratio > BIG_RATIO and self.big_counts[days_ago] < _MOST_COUNTED:
             self.big_counts[days_ago] += 1
 
@@ -226,60 +227,65 @@ class Profile:
         self.mean = mean + off * step
         self.variance += step * (off * (kept - self.mean) - self.variance)
 
-    def _meet(self, marks: Marks, days_ago: int) -> None:
-        """Remember where, in which country, from which device and for what was paid."""
+    def _grow_used_to(self, span: int, weekday: int) -> None:
+        hours, weekdays = self.hours, self.weekdays
+        if hours[span] > _FULL or weekdays[weekday] > _FULL:
+            self.hours = hours = [each >> 1 for each in hours]
+            self.weekdays = weekdays = [each >> 1 for each in weekdays]
+        hours[span] += ONCE
+        weekdays[weekday] += ONCE
+
+    def _meet(self, marks: Marks, age: int) -> None:
+        """Remember where, in which country, from which device and for what was paid, so many days ago."""
         merchant, country, device, category = marks
         if merchant:
-            self._visit(merchant, days_ago if days_ago < OLDEST_AGE else OLDEST_AGE)
-        if country and self.countries[:1] != (country,):
+            self._visit(merchant, age)
+        if country and not (self.countries and self.countries[0] == country):
             self.countries = _put_first(self.countries, country, PLACES)
-        if device and self.devices[:1] != (device,):
+        if device and not (self.devices and self.devices[0] == device):
             self.devices = _put_first(self.devices, device, PLACES)
-        if category and self.categories[:1] != (category,):
+        if category and not (self.categories and self.categories[0] == category):
             self.categories = _put_first(self.categories, category, CATEGORIES)
 
     def _visit(self, merchant: int, age: int) -> None:
         merchants, ages = self.merchants, self.merchant_ages
         if merchant in merchants:
             position = merchants.index(merchant)
-            if ages[position] <= age and position == 0:
+            known = ages[position]
+            if position == 0 and known <= age:
                 return
-            del merchants[position]
-            age = min(age, ages.pop(position))
-        position = bisect_left(ages, age)
+            del merchants[position], ages[position]
+            if known < age:
+                age = known
+        elif len(merchants) == MERCHANTS:
+            if age > ages[-1]:
+                return
+            del merchants[-1], ages[-1]
+        position = bisect_left(ages, age) if age else 0
         merchants.insert(position, merchant)
         ages.insert(position, age)
-        if len(ages) > MERCHANTS:
-            del merchants[MERCHANTS], ages[MERCHANTS]
 
-    def _remember(self, moment: int, amount: int, id_hash: int, fingerprint: int, merchant: int) -> None:
-        times = self.ring_times
-        times.append(moment)
-        self.ring_amounts.append(amount)
-        self.ring_ids.append(id_hash)
-        self.ring_fingerprints.append(fingerprint)
-        self.ring_merchants.append(merchant)
-        if len(times) > RING_SIZE:
+    def _remember(self, entry: RingEntry) -> None:
+        ring = self.ring
+        ring.append(entry)
+        if len(ring) > RING_SIZE:
             self._forget(0)
         horizon = self.newest - RING_SECONDS
-        for position in range(len(times) - _ALWAYS_KEPT - 1, -1, -1):
-            if times[position] <= horizon:
+        for position in range(len(ring) - _ALWAYS_KEPT - 1, -1, -1):
+            if ring[position][0] <= horizon:
                 self._forget(position)
 
     def _forget(self, position: int) -> None:
         if self.stood_in:
-            self.stood_in.discard(self.ring_ids[position])
-        del self.ring_times[position], self.ring_amounts[position], self.ring_ids[position]
-        del self.ring_fingerprints[position], self.ring_merchants[position]
-
-
-def _grow(habit: list[int], index: int) -> None:
-    grown = habit[index] + ONCE
-    if grown > 255:
-        habit[:] = [each >> 1 for each in habit]
-        grown = habit[index] + ONCE
-    habit[index] = grown
+            self.stood_in.discard(self.ring[position][2])
+        del self.ring[position]
 
 
 def _put_first(known: tuple[int, ...], mark: int, most: int) -> tuple[int, ...]:
     return (mark, *[each for each in known if each != mark][: most - 1])
+
+
+@cache
+def _older(days: int) -> bytes:
+    """A table for `translate`: each age so many days later."""
+    return bytes(min(age + days, OLDEST_AGE) for age in range(256))

@@ -3,11 +3,10 @@
 The hot path. A layout is found by the first bytes of a profile, which say all that it depends on.
 """
 
-import math
 import struct
 from functools import lru_cache
-from itertools import accumulate, pairwise
-from typing import NamedTuple
+from itertools import chain
+from math import inf
 
 from models.daily import SECONDS_PER_DAY
 from models.earlier_profiles import EARLIER_VERSIONS, unpack_earlier
@@ -30,13 +29,6 @@ _MOST = (RING_SIZE, MERCHANTS, PLACES, PLACES, CATEGORIES)
 _HEADER = 2 + len(_MOST)
 
 
-class _Layout(NamedTuple):
-    """The bytes of a profile, and where in the unpacked tuple each column is."""
-
-    struct: struct.Struct
-    columns: tuple[slice, ...]
-
-
 def pack(profile: Profile) -> bytes:
     """Bytes of this layout: 250, 22 for each ring entry, 3 for each merchant, 2 for each of the other marks.
 
@@ -50,31 +42,27 @@ def pack(profile: Profile) -> bytes:
 
 
 def _packed(profile: Profile, flags: int) -> bytes:
-    countries, devices, categories = profile.countries, profile.devices, profile.categories
-    lengths = (len(profile.ring_times), len(profile.merchants), len(countries), len(devices), len(categories))
-    header = bytes((VERSION, flags, *lengths))
-    return _layout(header).struct.pack(
+    merchants, countries, devices = profile.merchants, profile.countries, profile.devices
+    categories, ring = profile.categories, profile.ring
+    header = bytes((VERSION, flags, len(ring), len(merchants), len(countries), len(devices), len(categories)))
+    return _layout(header).pack(
         header,
         profile.n,
         profile.newest,
         profile.mean,
         profile.variance,
-        bytes(profile.hours),
-        bytes(profile.weekdays),
-        bytes(profile.merchant_ages),
+        profile.merchant_ages,
+        *profile.hours,
+        *profile.weekdays,
         *profile.counts,
         *profile.sums,
         *profile.peak_ratios,
         *profile.big_counts,
-        *profile.ring_times,
-        *profile.ring_amounts,
-        *profile.ring_ids,
-        *profile.ring_fingerprints,
-        *profile.ring_merchants,
-        *profile.merchants,
+        *merchants,
         *countries,
         *devices,
         *categories,
+        *chain.from_iterable(ring),
         *(_stand_ins(profile) if flags & _STAND_INS else ()),
     )
 
@@ -86,71 +74,65 @@ def unpack(data: bytes) -> Profile:
     """
     if data[:1] in EARLIER_VERSIONS:
         return unpack_earlier(data)
-    layout = _layout(data[:_HEADER])
-    if len(data) != layout.struct.size:
-        raise ProfileCorrupt(f"a profile of this kind takes {layout.struct.size} bytes, not {len(data)}")
-    values = layout.struct.unpack(data)
+    header = data[:_HEADER]
+    layout = _layout(header)
+    if len(data) != layout.size:
+        raise ProfileCorrupt(f"a profile of this kind takes {layout.size} bytes, not {len(data)}")
+    values = layout.unpack(data)
     profile = Profile.__new__(Profile)
-    _, profile.n, profile.newest, profile.mean, profile.variance, hours, weekdays, ages = values[:_COLUMNS]
-    if not (0 <= profile.mean < math.inf and 0 <= profile.variance < math.inf):
+    _, profile.n, profile.newest, mean, variance, ages = values[:_HOURS]
+    if not (0 <= mean < inf and 0 <= variance < inf):
         raise ProfileCorrupt("the running statistics are not finite")
-    profile.day = profile.newest // SECONDS_PER_DAY
-    profile.hours, profile.weekdays, profile.merchant_ages = list(hours), list(weekdays), list(ages)
-    columns = layout.columns
-    profile.counts = list(values[columns[0]])
-    profile.sums = list(values[columns[1]])
-    profile.peak_ratios = list(values[columns[2]])
-    profile.big_counts = list(values[columns[3]])
-    profile.ring_times = list(values[columns[4]])
-    profile.ring_amounts = list(values[columns[5]])
-    profile.ring_ids = list(values[columns[6]])
-    profile.ring_fingerprints = list(values[columns[7]])
-    profile.ring_merchants = list(values[columns[8]])
-    profile.merchants = list(values[columns[9]])
-    profile.countries = values[columns[10]]
-    profile.devices = values[columns[11]]
-    profile.categories = values[columns[12]]
+    profile.mean, profile.variance, profile.day = mean, variance, profile.newest // SECONDS_PER_DAY
+    profile.merchant_ages = bytearray(ages)
+    profile.hours = list(values[_HOURS:_WEEKDAYS])
+    profile.weekdays = list(values[_WEEKDAYS:_COUNTS])
+    profile.counts = list(values[_COUNTS:_SUMS])
+    profile.sums = list(values[_SUMS:_PEAKS])
+    profile.peak_ratios = list(values[_PEAKS:_BIGS])
+    profile.big_counts = list(values[_BIGS:_MARKS])
+    _, flags, ring, merchants, countries, devices, categories = header
+    end = _MARKS + merchants
+    profile.merchants = list(values[_MARKS:end])
+    profile.countries = values[end : (end := end + countries)]
+    profile.devices = values[end : (end := end + devices)]
+    profile.categories = values[end : (end := end + categories)]
+    entries = iter(values[end : end + 5 * ring])
+    profile.ring = list(zip(entries, entries, entries, entries, entries, strict=True))  # five at a time
     profile.stood_in = set()
-    profile.stand_in_day = profile.stand_in_count = profile.stand_in_sum = 0
-    if data[1] & _STAND_INS:
+    if flags & _STAND_INS:
         profile.stand_in_day, profile.stand_in_count, profile.stand_in_sum, marked = values[-4:]
-        profile.stood_in = {each for position, each in enumerate(profile.ring_ids) if marked >> position & 1}
+        profile.stood_in = {entry[2] for position, entry in enumerate(profile.ring) if marked >> position & 1}
+    else:
+        profile.stand_in_day = profile.stand_in_count = profile.stand_in_sum = 0
     return profile
 
 
-_COLUMNS = 8  # fields before the first column
+_HOURS = 6  # fields before
+_WEEKDAYS = _HOURS + SPANS
+_COUNTS = _WEEKDAYS + WEEKDAYS
+_SUMS = _COUNTS + BUCKET_DAYS
+_PEAKS = _SUMS + BUCKET_DAYS
+_BIGS = _PEAKS + PEAK_DAYS
+_MARKS = _BIGS + PEAK_DAYS
 
 
 def _stand_ins(profile: Profile) -> tuple[int, int, int, int]:
-    marked = sum(1 << position for position, each in enumerate(profile.ring_ids) if each in profile.stood_in)
+    marked = sum(1 << position for position, entry in enumerate(profile.ring) if entry[2] in profile.stood_in)
     return profile.stand_in_day, profile.stand_in_count, profile.stand_in_sum, marked
 
 
 @lru_cache(maxsize=8_192)
-def _layout(header: bytes) -> _Layout:
+def _layout(header: bytes) -> struct.Struct:
     if len(header) < _HEADER or header[0] != VERSION or header[1] > _WIDE | _STAND_INS:
         raise ProfileCorrupt(f"no profile of version {VERSION} or before: begins with {header.hex() or 'nothing'}")
     ring, merchants, *others = lengths = header[2:]
     if any(length > most for length, most in zip(lengths, _MOST, strict=True)):
         raise ProfileCorrupt(f"longer than any profile: {lengths.hex()}")
     count, total = "HQ" if header[1] & _WIDE else "BI"
-    columns = (
-        (BUCKET_DAYS, count),
-        (BUCKET_DAYS, total),
-        (PEAK_DAYS, "H"),
-        (PEAK_DAYS, count),
-        (ring, "I"),
-        (ring, total),
-        (ring, "Q"),
-        (ring, "I"),
-        (ring, "H"),
-        (merchants, "H"),
-        *((length, "H") for length in others),
-    )
-    head = f"<{_HEADER}sIIdd{SPANS}s{WEEKDAYS}s{merchants}s"
-    tail = "HHQI" if header[1] & _STAND_INS else ""
-    ends = accumulate((length for length, _ in columns), initial=_COLUMNS)
-    return _Layout(
-        struct.Struct(head + "".join(f"{length}{code}" for length, code in columns) + tail),
-        tuple(slice(begin, end) for begin, end in pairwise(ends)),
+    statistics = f"{_HEADER}sIIdd{merchants}s{SPANS}B{WEEKDAYS}B"
+    buckets = f"{BUCKET_DAYS}{count}{BUCKET_DAYS}{total}{PEAK_DAYS}H{PEAK_DAYS}{count}"
+    entries = f"I{total}QIH" * ring
+    return struct.Struct(
+        f"<{statistics}{buckets}{merchants + sum(others)}H{entries}{'HHQI' if header[1] & _STAND_INS else ''}"
     )

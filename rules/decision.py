@@ -55,6 +55,8 @@ class ReasonCode(StrEnum):
     AMOUNT_LIMIT = "AMOUNT_LIMIT"
     CARD_TESTING = "CARD_TESTING"
     UNUSUAL_TIME = "UNUSUAL_TIME"
+    UNFAMILIAR = "UNFAMILIAR"  # a merchant, country, device or category that is new to the card
+    CHANNEL_RISK = "CHANNEL_RISK"  # the channel, or how the card was read
     MERCHANT_RISK = "MERCHANT_RISK"
     CARD_FRAUD_KNOWN = "CARD_FRAUD_KNOWN"
     COUNTRY_MISMATCH = "COUNTRY_MISMATCH"

@@ -21,11 +21,29 @@ class About(NamedTuple):
 ABOUT = (
     About("card_fraud", ReasonCode.CARD_FRAUD_KNOWN),
     About("card_history", ReasonCode.NEW_CARD),
-    About("card_count", ReasonCode.HIGH_VELOCITY),
-    About("card_", ReasonCode.AMOUNT_ABOVE_NORM),  # means, largest ratios and large ones of its last days
+    About("card_mean", ReasonCode.AMOUNT_ABOVE_NORM),
+    About("card_max", ReasonCode.AMOUNT_ABOVE_NORM),
+    About("card_big", ReasonCode.AMOUNT_ABOVE_NORM),
+    About("card_", ReasonCode.HIGH_VELOCITY),  # counts, sums, merchants, and for how long it was not used
     About("amount", ReasonCode.AMOUNT_ABOVE_NORM),
+    About("merchant_is_new", ReasonCode.UNFAMILIAR),
+    About("merchant_visit", ReasonCode.UNFAMILIAR),
     About("merchant_", ReasonCode.MERCHANT_RISK),
-    About("is_", ReasonCode.UNUSUAL_TIME),
+    About("country_", ReasonCode.UNFAMILIAR),
+    About("device_", ReasonCode.UNFAMILIAR),
+    About("category_", ReasonCode.UNFAMILIAR),
+    About("hour_", ReasonCode.UNUSUAL_TIME),
+    About("weekday_", ReasonCode.UNUSUAL_TIME),
+    About("is_weekend", ReasonCode.UNUSUAL_TIME),
+    About("is_night", ReasonCode.UNUSUAL_TIME),
+    About("is_cross_border", ReasonCode.COUNTRY_MISMATCH),
+    About("is_", ReasonCode.CHANNEL_RISK),
+    About("read_", ReasonCode.CHANNEL_RISK),
+    About("on_file", ReasonCode.CHANNEL_RISK),
+    About("keyed_in", ReasonCode.MANUAL_ENTRY),
+    About("avs_", ReasonCode.AVS_MISMATCH),
+    About("cvv_", ReasonCode.CVV_MISMATCH),
+    About("payer_", ReasonCode.AUTHENTICATION_FAILED),
 )
 
 

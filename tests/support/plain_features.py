@@ -36,8 +36,7 @@ def plain_features(
 
 
 def _ring(at: float, profile: Profile, seconds: int) -> list[tuple[int, int]]:
-    ring = zip(profile.ring_times, profile.ring_amounts, profile.ring_merchants, strict=True)
-    return [(amount, where) for time, amount, where in ring if 0 <= int(at) - time < seconds]
+    return [(amount, where) for time, amount, _, _, where in profile.ring if 0 <= int(at) - time < seconds]
 
 
 def _window(buckets: list[int], at: float, profile: Profile, days: int) -> float:
@@ -49,7 +48,7 @@ def _days(at: float, amount: int, unit: int, profile: Profile) -> dict[str, floa
     for days in (1, 7, 30):
         inside = _ring(at, profile, DAY)
         count, total = float(len(inside)), float(sum(each for each, _ in inside))
-        if days > 1 or len(profile.ring_times) == RING_SIZE:
+        if days > 1 or len(profile.ring) == RING_SIZE:
             count, total = _window(profile.counts, at, profile, days), _window(profile.sums, at, profile, days)
         told[f"card_count_{days}d"] = count + 1
         told[f"card_sum_{days}d"] = (total + amount) / unit
@@ -103,7 +102,7 @@ def _habit(at: float, amount: int, profile: Profile) -> dict[str, float]:
         "card_history": min(float(profile.n), 1_000.0),
         "card_max_ratio_7d": max(profile.peak_ratios[max(first, 0) : max(last, 0)], default=0) / 64,
         "card_big_14d": _window(profile.big_counts, at, profile, 14),
-        "hour_habit": (12 * around + SET_OFF) / (sum(profile.hours) + SET_OFF),
+        "hour_habit": (12 * around + SET_OFF) / (sum(profile.weekdays) + SET_OFF),
         "weekday_habit": (7 * profile.weekdays[weekday] + SET_OFF) / (sum(profile.weekdays) + SET_OFF),
     }
 

@@ -29,6 +29,14 @@ def test_every_feature_is_about_something(feature: str) -> None:
         ("card_fraud_known", ReasonCode.CARD_FRAUD_KNOWN),
         ("card_history", ReasonCode.NEW_CARD),
         ("is_night", ReasonCode.UNUSUAL_TIME),
+        ("hour_habit", ReasonCode.UNUSUAL_TIME),
+        ("card_sum_1h", ReasonCode.HIGH_VELOCITY),
+        ("merchant_is_new", ReasonCode.UNFAMILIAR),
+        ("device_is_new", ReasonCode.UNFAMILIAR),
+        ("is_cross_border", ReasonCode.COUNTRY_MISMATCH),
+        ("is_ecommerce", ReasonCode.CHANNEL_RISK),
+        ("keyed_in", ReasonCode.MANUAL_ENTRY),
+        ("cvv_mismatch", ReasonCode.CVV_MISMATCH),
     ],
 )
 def test_a_feature_is_about_what_its_name_says(feature: str, reason: ReasonCode) -> None:
