@@ -114,12 +114,13 @@ def features(
     store, country, device, category = marks
     countries, devices, categories = profile.countries, profile.devices, profile.categories
     count_10m, count_1h, count_1d, sum_10m, sum_1h, sum_1d, stores_1h, stores_1d, idle, _ = recent
+    earlier: float = count_1d
+    spent: float = sum_1d
     if len(profile.ring) == RING_SIZE:  # it may have lost some of the day
-        count_1d = window_sum(profile.counts, first, left, 1)
-        sum_1d = window_sum(profile.sums, first, left, 1)
+        earlier, spent = window_sum(profile.counts, first, left, 1), window_sum(profile.sums, first, left, 1)
     count_7d, count_30d, sum_7d, sum_30d, big_14d, peak_7d = card_days(first, left, profile)
-    count_1d, count_7d, count_30d = count_1d + 1.0, count_7d + 1.0, count_30d + 1.0
-    sum_1d, sum_7d, sum_30d = (sum_1d + amount) / unit, (sum_7d + amount) / unit, (sum_30d + amount) / unit
+    by_day, by_week, by_month = earlier + 1.0, count_7d + 1.0, count_30d + 1.0
+    spent_1d, spent_7d, spent_30d = (spent + amount) / unit, (sum_7d + amount) / unit, (sum_30d + amount) / unit
     stores_7d, stores_30d, is_new, visit_age = merchants_met(first, store, profile)
     ratio, deviations = profile.against_habit(amount)
     history = profile.n
@@ -134,12 +135,12 @@ def features(
         amount / unit,
         1.0 if weekday >= _SATURDAY else 0.0,
         1.0 if second < _NIGHT_UNTIL else 0.0,
-        count_1d,
-        sum_1d / count_1d,
-        count_7d,
-        sum_7d / count_7d,
-        count_30d,
-        sum_30d / count_30d,
+        by_day,
+        spent_1d / by_day,
+        by_week,
+        spent_7d / by_week,
+        by_month,
+        spent_30d / by_month,
         label_1d,
         risk_1d,
         label_7d,
@@ -164,10 +165,10 @@ def features(
         count_1h + 0.0 if count_1h else 0.0,
         sum_1h / unit if sum_1h else 0.0,
         stores_1h + 0.0,
-        sum_1d,
+        spent_1d,
         stores_1d + 0.0,
-        sum_7d,
-        sum_30d,
+        spent_7d,
+        spent_30d,
         idle / 60.0 if idle is not None and idle < _LONGEST_IDLE else _LONGEST_IDLE / 60.0,
         (_NEARBY * (2 * hours[span] + hours[span - 1] + hours[span - SPANS + 1]) + _PRIOR) / used,
         (WEEKDAYS * weekdays[weekday] + _PRIOR) / used,

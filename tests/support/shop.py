@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import numpy as np
-from support.labelled_rows import AMOUNT, RISK
+from support.labelled_rows import AMOUNT, MOVED, RISK
 from support.records import consumed
 from support.wire_samples import a_decision, a_label
 
@@ -48,7 +48,8 @@ class History:
 def history(days: int, seed: int = 5) -> History:
     """About one in fifty is a fraud, likelier at high amounts and risky acceptors, never certain."""
     chance = np.random.default_rng(seed)
-    rows = chance.gamma(2.0, 3.0, (days * A_DAY, len(FEATURES)))
+    rows = np.zeros((days * A_DAY, len(FEATURES)))
+    rows[:, :MOVED] = chance.gamma(2.0, 3.0, (days * A_DAY, MOVED))
     rows[:, RISK] = chance.random(len(rows)) ** 4
     log_odds = -12.0 + 2.2 * np.log1p(rows[:, AMOUNT]) + 7.0 * rows[:, RISK]
     is_fraud = chance.random(len(rows)) < 1 / (1 + np.exp(-log_odds))
