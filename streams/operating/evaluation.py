@@ -22,6 +22,7 @@ from rules.appraisal import (
     weeks_of_all,
     weeks_to_test,
 )
+from rules.hindsight import Hindsight
 from rules.policy import CostPolicy
 from streams.operating.batch_rival import Training, retrained_daily
 from streams.operating.labelled_file import read_labelled
@@ -91,14 +92,13 @@ def of_file(
     if first is None:
         raise NothingToAppraise(f"{file.name}: no payment from day {span.from_day} on")
     span = span.starting(first.at)
-    columns = Columns()
+    warm_up = WarmUp(label_delay=span.label_delay * DAY, wanted=policy.wanted, levels=policy.error_levels)
+    columns = Columns(Hindsight(policy, warm_up.learner.model.track_record))
     if rival is not None:
         columns.keep_features = span.scored_from - (rival.days + rival.label_delay) * DAY
-    lived = prequential(
-        chain([first], payments), WarmUp(label_delay=span.label_delay * DAY), score_from=span.scored_from
-    )
+    lived = prequential(chain([first], payments), warm_up, score_from=span.scored_from)
     columns.take(counted(lived, "Learning and scoring", quiet=quiet))
-    judged = columns.judged(span.begin, policy)
+    judged = columns.judged(span.begin)
     weeks = weeks_to_test(judged.seconds, first_day=span.test_day)
     appraisals = {"holdfast": appraise(judged, weeks, policy, **how)}
     if rival is not None:

@@ -14,13 +14,12 @@ import numpy as np
 import pytest
 
 from models.evaluation import expected_calibration_error
-from models.score import Certainty
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
-from models.track_record import Certainties
 from models.warm_up import Payment, Scored, WarmUp
-from rules.decision import Outcome
-from rules.policy import CostPolicy, judge
+from rules.decision import Outcome, ReasonCode
+from rules.hindsight import Hindsight
+from rules.policy import CostPolicy
 from streams.operating.warming import payment_of
 
 DATA = Path(__file__).parents[3] / "shared/data/handbook-2018-04-01-to-2018-08-14.parquet"
@@ -47,27 +46,14 @@ class Week:
 
 
 def lived(payments: Iterable[Payment], policy: CostPolicy) -> Iterator[tuple[Scored, Outcome, bool]]:
-    """Each payment with what becomes of it, and whether it was like neither class. Models are new once a day."""
+    """Each payment with what becomes of it, and whether it was like neither class."""
     warm_up = WarmUp(wanted=policy.wanted, levels=policy.error_levels)
-    certainties, day = warm_up.learner.model.track_record.certainties(), 0.0
+    hindsight = Hindsight(policy, warm_up.learner.model.track_record)
     for payment in payments:
         scored = warm_up.live(payment)
-        if payment.at // DAY != day:
-            certainties, day = warm_up.learner.model.track_record.certainties(), payment.at // DAY
-        assert scored.fraud_probability is not None
-        certainty = certainty_of(certainties, scored.fraud_probability)
-        judged = judge(scored.fraud_probability, payment.amount_minor, policy, certainty)
-        unlike = certainty is not None and certainty.credibility < policy.least_credibility
-        yield scored, judged.outcome, unlike
-
-
-def certainty_of(certainties: Certainties, probability: float) -> Certainty | None:
-    legitimate, fraud = certainties.p_values(np.array([probability]))[0].tolist()
-    below, begin = certainties.bounds
-    known = Certainty(
-        legitimate=legitimate, fraud=fraud, approvable=probability < below, blockable=probability >= begin
-    )
-    return None if np.isnan(legitimate) else known
+        judged = hindsight.judge(scored)
+        assert judged is not None
+        yield scored, judged.outcome, judged.reason is ReasonCode.OUT_OF_DISTRIBUTION
 
 
 def weeks(payments: Iterable[Payment], judge_from: float, policy: CostPolicy) -> tuple[list[Week], Week]:
