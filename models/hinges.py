@@ -4,6 +4,9 @@ Features are compressed first, sign(x) log(1 + |x|): money and counts act by the
 quantiles of the labelled transactions themselves, so nothing here knows what a payment looks like. Beyond MOST all is
 the same, lest a single absurd number stretch a column's scale for good. Knots are added, never moved or removed: a new
 hinge starts with weight zero, and so the model says the same before and after.
+
+Only a feature whose frauds are spread otherwise than all transactions is bent: hinges on one that tells nothing would
+learn nothing but noise.
 """
 
 import math
@@ -18,6 +21,7 @@ FRAUD_QUANTILES = (0.25, 0.5, 0.75)
 ALL_QUANTILES = (0.9, 0.99)
 MOST_KNOTS = 8
 MOST = 1e10  # the largest amount that a payment can have, in major units
+BY_CHANCE = 1.63  # of Kolmogorov and Smirnov, at 1 %: of some sixty features hardly one is bent by chance
 CLOSEST = 0.02  # of the feature's range: nearer knots would say the same twice
 
 Matrix = NDArray[np.float64]
@@ -74,12 +78,16 @@ def no_hinges(names: Sequence[str]) -> Hinges:
 
 
 def refined(hinges: Hinges, rows: Matrix, fraud_rows: Matrix) -> Hinges:
-    """The hinges with knots added where these transactions (n, features) have quantiles and no knot is near."""
+    """The hinges with knots added where these transactions (n, features) have quantiles and no knot is near.
+
+    Features that do not tell fraud keep the knots they have.
+    """
     everything, fraud = compress(rows), compress(fraud_rows)
     return Hinges(
         names=hinges.names,
         knots=tuple(
-            _with_added(knots, everything[:, index], fraud[:, index]) for index, knots in enumerate(hinges.knots)
+            _with_added(knots, values, fraud_values) if _tells(values, fraud_values) else knots
+            for knots, values, fraud_values in zip(hinges.knots, everything.T, fraud.T, strict=True)
         ),
     )
 
@@ -87,6 +95,16 @@ def refined(hinges: Hinges, rows: Matrix, fraud_rows: Matrix) -> Hinges:
 def compress(rows: Matrix) -> Matrix:
     """sign(x) log(1 + |x|), elementwise, of at most MOST."""
     return np.copysign(np.log1p(np.minimum(np.abs(rows), MOST)), rows)
+
+
+def _tells(values: Matrix, fraud_values: Matrix) -> bool:
+    """Whether the two samples are further apart than chance would have them (Smirnov 1948)."""
+    at = np.concatenate((values, fraud_values))
+    below, fraud_below = (
+        np.searchsorted(np.sort(each), at, side="right") / len(each) for each in (values, fraud_values)
+    )
+    apart = float(np.abs(below - fraud_below).max())
+    return apart > BY_CHANCE * math.sqrt(1 / len(values) + 1 / len(fraud_values))
 
 
 def _with_added(knots: tuple[float, ...], values: Matrix, fraud_values: Matrix) -> tuple[float, ...]:

@@ -56,9 +56,26 @@ def test_a_flag_has_no_hinges():
     assert refined(no_hinges(NAMES), *data()).knots[1] == ()
 
 
+def test_a_feature_that_does_not_tell_fraud_is_not_bent():
+    chance = np.random.default_rng(4)
+    rows, fraud = chance.exponential(10.0, (1_000, 62)), chance.exponential(10.0, (250, 62))
+    fraud[:, 7] *= 1.5
+    bent = [
+        index for index, knots in enumerate(refined(no_hinges(tuple(map(str, range(62)))), rows, fraud).knots) if knots
+    ]
+    assert 7 in bent
+    assert len(bent) <= 3
+
+
+def test_a_feature_that_tells_fraud_no_more_keeps_its_knots():
+    once = refined(no_hinges(NAMES), *data())
+    rows, _ = data(scale=100.0)
+    assert refined(once, rows, rows[:250]) == once
+
+
 def test_a_flag_whose_quantile_lies_between_its_values_has_none_either():
-    rows = np.array([[0.0], [1.0]] * 500)
-    assert refined(no_hinges(("flag",)), rows, rows).knots == ((),)
+    rows, fraud = np.array([[0.0], [1.0]] * 500), np.array([[0.0], [1.0], [1.0], [1.0]])
+    assert refined(no_hinges(("flag",)), rows, np.concatenate([fraud] * 50)).knots == ((),)
 
 
 def test_the_same_data_add_nothing_twice():
