@@ -5,8 +5,8 @@ quantiles of the labelled transactions themselves, so nothing here knows what a 
 the same, lest a single absurd number stretch a column's scale for good. Knots are added, never moved or removed: a new
 hinge starts with weight zero, and so the model says the same before and after.
 
-Only a feature whose frauds are spread otherwise than all transactions is bent: hinges on one that tells nothing would
-learn nothing but noise.
+Only a feature whose frauds are spread otherwise than all transactions is bent, those that tell most first, and no more
+than frauds can speak of: hinges on what tells nothing, or that few frauds speak of, would learn nothing but noise.
 """
 
 import math
@@ -77,19 +77,21 @@ def no_hinges(names: Sequence[str]) -> Hinges:
     return Hinges(names=tuple(names), knots=((),) * len(names))
 
 
-def refined(hinges: Hinges, rows: Matrix, fraud_rows: Matrix) -> Hinges:
+def refined(hinges: Hinges, rows: Matrix, fraud_rows: Matrix, *, most: int = 10**9) -> Hinges:
     """The hinges with knots added where these transactions (n, features) have quantiles and no knot is near.
 
-    Features that do not tell fraud keep the knots they have.
+    `most` knots in all, those of features that tell most first; features that do not tell fraud keep what they have.
     """
-    everything, fraud = compress(rows), compress(fraud_rows)
-    return Hinges(
-        names=hinges.names,
-        knots=tuple(
-            _with_added(knots, values, fraud_values) if _tells(values, fraud_values) else knots
-            for knots, values, fraud_values in zip(hinges.knots, everything.T, fraud.T, strict=True)
-        ),
-    )
+    everything, fraud = compress(rows).T, compress(fraud_rows).T
+    bound = BY_CHANCE * math.sqrt(1 / len(rows) + 1 / len(fraud_rows))
+    told = [_apart(*both) for both in zip(everything, fraud, strict=True)]
+    knots = list(hinges.knots)
+    for index in sorted(range(len(told)), key=lambda each: -told[each]):
+        if told[index] > bound:
+            added = _with_added(knots[index], everything[index], fraud[index])
+            if sum(map(len, knots)) + len(added) - len(knots[index]) <= most:
+                knots[index] = added
+    return Hinges(names=hinges.names, knots=tuple(knots))
 
 
 def compress(rows: Matrix) -> Matrix:
@@ -97,14 +99,13 @@ def compress(rows: Matrix) -> Matrix:
     return np.copysign(np.log1p(np.minimum(np.abs(rows), MOST)), rows)
 
 
-def _tells(values: Matrix, fraud_values: Matrix) -> bool:
-    """Whether the two samples are further apart than chance would have them (Smirnov 1948)."""
+def _apart(values: Matrix, fraud_values: Matrix) -> float:
+    """How far apart the distributions of two samples are, 0 to 1 (Smirnov 1948)."""
     at = np.concatenate((values, fraud_values))
     below, fraud_below = (
         np.searchsorted(np.sort(each), at, side="right") / len(each) for each in (values, fraud_values)
     )
-    apart = float(np.abs(below - fraud_below).max())
-    return apart > BY_CHANCE * math.sqrt(1 / len(values) + 1 / len(fraud_values))
+    return float(np.abs(below - fraud_below).max())
 
 
 def _with_added(knots: tuple[float, ...], values: Matrix, fraud_values: Matrix) -> tuple[float, ...]:

@@ -27,6 +27,7 @@ _AVERAGE_EVERY = 32
 _FRAUDS_TO_BEND = 100
 _LABELS_TO_BEND = 1_000
 _BEND_AGAIN_AFTER = 4  # times as many frauds
+_FRAUDS_FOR_A_KNOT = 10  # a column that fewer events speak of learns their noise (Peduzzi et al. 1996)
 _PROBES = 8
 
 Row = NDArray[np.float64]
@@ -156,7 +157,8 @@ class OnlineModel:
         """Add the hinges that the sample calls for. Their scale is the sample's, their weight zero."""
         rows = np.array(self._sample.all.rows)
         known = dict(zip(self.hinges.columns, self._columns(), strict=True))
-        self.hinges = refined(self.hinges, rows, np.array(self._sample.fraud.rows))
+        most = self.frauds // _FRAUDS_FOR_A_KNOT
+        self.hinges = refined(self.hinges, rows, np.array(self._sample.fraud.rows), most=most)
         columns = self.hinges.expand_rows(rows)
         scale = zip(columns.mean(axis=0).tolist(), columns.var(axis=0).tolist(), strict=True)
         fresh = [

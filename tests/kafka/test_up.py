@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -37,10 +38,17 @@ def _belongs(process, home):
         return False
 
 
+@contextmanager
 def started(home):
+    """`holdfast up`; where the test fails it is killed, and its processes go with it: nobody waits for it to end."""
     environment = {**os.environ, "HOLDFAST_HOME": str(home), "PYTHONPATH": str(Path.cwd()), "COLUMNS": "200"}
     environment["HOLDFAST_TOPICS_PARTITIONS"] = "4"
-    return subprocess.Popen(UP, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with subprocess.Popen(UP, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as up:
+        try:
+            yield up
+        except BaseException:
+            up.kill()
+            raise
 
 
 def read_until(up, wanted):
@@ -89,10 +97,10 @@ def test_everything_runs_comes_back_and_ends_by_ctrl_c(home):
         assert all(map(decided, urls))
         assert audited(auditor)
 
-        victim = next(
+        workers = [
             each for each in below(home) if each.cmdline()[-1:] == ["worker"] and "leash" not in str(each.cmdline())
-        )
-        victim.kill()
+        ]
+        min(workers, key=psutil.Process.create_time).kill()  # those that came later are spares
         assert "was killed by signal 9" in read_until(up, "is back after")
 
         up.send_signal(signal.SIGINT)

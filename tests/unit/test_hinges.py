@@ -67,6 +67,18 @@ def test_a_feature_that_does_not_tell_fraud_is_not_bent():
     assert len(bent) <= 3
 
 
+def test_where_there_may_be_few_knots_they_are_those_of_what_tells_most():
+    chance = np.random.default_rng(5)
+    rows, fraud = chance.exponential(10.0, (1_000, 3)), chance.exponential(10.0, (250, 3)) * (1.5, 4.0, 2.0)
+    plain = no_hinges(("little", "most", "more"))
+    everything = refined(plain, rows, fraud).knots
+    for most in range(20):
+        little, best, more = refined(plain, rows, fraud, most=most).knots
+        assert len(little) + len(best) + len(more) <= most
+        assert best == (everything[1] if most >= len(everything[1]) else ())
+    assert refined(plain, rows, fraud, most=19).knots == everything
+
+
 def test_a_feature_that_tells_fraud_no_more_keeps_its_knots():
     once = refined(no_hinges(NAMES), *data())
     rows, _ = data(scale=100.0)
