@@ -1,4 +1,4 @@
-"""What a card usually does, as features: how much over its days, at what time, at which merchants."""
+"""What a card did over days and weeks, as features: how often, how much, at which merchants."""
 
 from bisect import bisect_left
 

@@ -10,16 +10,11 @@ def day_of(at: float) -> int:
     return int(at // SECONDS_PER_DAY)
 
 
-def part_of_day_left(at: float) -> float:
-    """How much of the UTC day of `at` is still to come, in (0, 1]: what a rolling window keeps of its oldest day."""
-    return 1.0 - at % SECONDS_PER_DAY / SECONDS_PER_DAY
-
-
 def window_sum(buckets: Sequence[int], first: int, part: float, days: int) -> float:
     """Sum over (at - days, at]; the oldest day counts by the part of it still inside, so that the window rolls.
 
     `first` is the index of the day of `at`, newest day minus that day (negative when `at` is later than the newest),
-    and `part` what is left of it, `part_of_day_left(at)`.
+    and `part` how much of it is still to come, in (0, 1].
     """
     last = first + days
     if last < 0:
@@ -36,7 +31,7 @@ def advanced(buckets: list[int], days: int) -> list[int]:
 
 
 def advance(buckets: list[int], days: int) -> None:
-    """The same in place."""
+    """`advanced`, in place."""
     length = len(buckets)
     buckets[:0] = [0] * min(days, length)
     del buckets[length:]

@@ -103,10 +103,7 @@ _FEATURES = (
     _feature("card_count_1h", "the card's transactions in the hour before, this one not included"),
     _feature("card_sum_1h", "their sum, major units"),
     _feature("card_merchants_1h", "distinct merchants of the card in 1 hour, this one included"),
-    _feature("card_sum_1d", "sum of the card's transactions in 1 day, this one included, major units"),
     _feature("card_merchants_1d", "distinct merchants of the card in 1 day, this one included"),
-    _feature("card_sum_7d", "sum of the card's transactions in 7 days, this one included, major units"),
-    _feature("card_sum_30d", "sum of the card's transactions in 30 days, this one included, major units"),
     _feature("card_idle_minutes", "minutes since the card's last transaction, at most 86400, also for a new card"),
     _feature(
         "hour_habit", "how usual the time of day is for the card: 1 as if it had no habit, below 1 rarer, at most 6"

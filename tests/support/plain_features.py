@@ -51,7 +51,6 @@ def _days(at: float, amount: int, unit: int, profile: Profile) -> dict[str, floa
         if days > 1 or len(profile.ring) == RING_SIZE:
             count, total = _window(profile.counts, at, profile, days), _window(profile.sums, at, profile, days)
         told[f"card_count_{days}d"] = count + 1
-        told[f"card_sum_{days}d"] = (total + amount) / unit
         told[f"card_mean_{days}d"] = (total + amount) / (count + 1) / unit
     return told
 
