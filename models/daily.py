@@ -25,9 +25,9 @@ def window_sum(buckets: Sequence[int], first: int, part: float, days: int) -> fl
 
 def advanced(buckets: list[int], days: int) -> list[int]:
     """The same buckets when the newest day is `days` later; what grows too old falls off the end."""
-    if days >= len(buckets):
-        return [0] * len(buckets)
-    return [0] * days + buckets[: len(buckets) - days]
+    moved = buckets.copy()
+    advance(moved, days)
+    return moved
 
 
 def advance(buckets: list[int], days: int) -> None:
