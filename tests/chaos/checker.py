@@ -28,7 +28,9 @@ class Acknowledged:
     """A record that the broker said it has."""
 
     kind: str  # payment, repeat or bad
-    place: Place
+    partition: int
+    offset: int | None  # None if the broker knew that it had the record, and no more where
+    digest: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +63,14 @@ def judge(evidence: Evidence, acknowledged: Iterable[Acknowledged]) -> Verdict:
 
 def kept(evidence: Evidence, acknowledged: list[Acknowledged]) -> Iterator[str]:
     """The broker has what it acknowledged. Not our doing, but without it nothing else would mean much."""
+    there = Counter((place[0], record.digest) for place, record in evidence.inputs.items())
+    there.subtract((each.partition, each.digest) for each in acknowledged)
     for each in acknowledged:
-        if each.place not in evidence.inputs:
-            yield f"{each.kind} {_at(each.place)} was acknowledged and is not there"
+        if each.offset is None:
+            if there[each.partition, each.digest] < 0:
+                yield f"{each.kind} {each.digest:08x} of partition {each.partition} was acknowledged and is not there"
+        elif (each.partition, each.offset) not in evidence.inputs:
+            yield f"{each.kind} {_at((each.partition, each.offset))} was acknowledged and is not there"
 
 
 def not_lost(evidence: Evidence, _: list[Acknowledged]) -> Iterator[str]:

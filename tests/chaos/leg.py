@@ -61,7 +61,7 @@ async def run(order: Order, home: Path) -> Outcome:
         replace(each, deciding_seconds=deciding_again(evidence.appended, each.counted_from)) for each in episodes
     ]
     acknowledged = [
-        Acknowledged(kind=each["kind"], place=(each["partition"], each["offset"]))
+        Acknowledged(kind=each["kind"], partition=each["partition"], offset=each["offset"], digest=each["digest"])
         for sent in ("sent.jsonl", "sent-after.jsonl")
         for each in events(home / sent, "ack")
         if each["kind"] != "label"

@@ -2,8 +2,9 @@
 
     python -m chaos.sender --help
 
-An acknowledged record is written to the history with its place; what was not acknowledged is written as such. The
-producer is idempotent and patient: it outlasts an outage of minutes and keeps the order of each partition.
+An acknowledged record is written to the history with its digest and its place, as far as the broker remembers that;
+what was not acknowledged is written as such. The producer is idempotent and patient: it outlasts an outage of minutes
+and keeps the order of each partition.
 """
 
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from chaos.evidence import digest_of
 from chaos.history import History
 from confluent_kafka import KafkaError, Message, Producer
 
@@ -82,7 +84,8 @@ def _send(producer: Producer, told: History, topic: str, key: bytes | None, valu
         if error is not None:
             told.note("refused", kind=kind, why=error.str())
         else:
-            told.note("ack", kind=kind, topic=message.topic(), partition=message.partition(), offset=message.offset())
+            where = {"topic": message.topic(), "partition": message.partition(), "offset": message.offset()}
+            told.note("ack", kind=kind, **where, digest=digest_of(key, value))
 
     producer.produce(topic, key=key, value=value, on_delivery=delivered)
 

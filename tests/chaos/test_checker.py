@@ -28,9 +28,9 @@ def clean() -> Evidence:
     """Payments 0 to 3 of one card, a bad record, and a repeat of payment 2."""
     evidence = Evidence(labels=7, labels_in_histories=7)
     for offset in range(4):
-        evidence.inputs[0, offset] = Input(b"tok_a", paid(offset))
-    evidence.inputs[0, 4] = Input(b"tok_a", None)
-    evidence.inputs[0, 5] = Input(b"tok_a", paid(2))
+        evidence.inputs[0, offset] = Input(b"tok_a", paid(offset), digest=offset)
+    evidence.inputs[0, 4] = Input(b"tok_a", None, digest=4)
+    evidence.inputs[0, 5] = Input(b"tok_a", paid(2), digest=2)
     endings = [
         decided(0, APPROVE, 0),
         decided(1, REVIEW, 0),
@@ -63,13 +63,29 @@ def exchange(evidence: Evidence, offset: int, **changes: object) -> None:
     evidence.sequence[evidence.sequence.index(old)] = new
 
 
-ACKNOWLEDGED = [Acknowledged(kind="payment", place=(0, offset)) for offset in range(6)]
+ACKNOWLEDGED = [
+    Acknowledged(kind="payment", partition=0, offset=offset, digest=digest)
+    for offset, digest in enumerate((0, 1, 2, 3, 4, 2))
+]
 
 
 def test_clean_evidence_is_clean() -> None:
     verdict = judge(clean(), ACKNOWLEDGED)
     assert verdict.broken == {}
     assert verdict.holds
+
+
+def test_what_the_broker_has_without_remembering_where_is_known_by_its_content() -> None:
+    somewhere = [replace(each, offset=None) for each in ACKNOWLEDGED]
+    assert judge(clean(), somewhere).holds
+    assert judge(clean(), [*ACKNOWLEDGED[:5], somewhere[5]]).holds
+    for lost in range(6):
+        evidence = clean()
+        del evidence.inputs[0, lost]
+        [*_, sentence] = judge(evidence, somewhere).broken["acknowledged is kept"]
+        assert sentence.endswith("of partition 0 was acknowledged and is not there")
+    [stranger] = judge(clean(), [*somewhere, replace(somewhere[0], partition=1)]).broken["acknowledged is kept"]
+    assert "partition 1" in stranger
 
 
 SPOILT: dict[str, tuple[str, Spoil]] = {
