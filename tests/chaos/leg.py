@@ -28,6 +28,7 @@ from rich.console import Console
 from streams.auditing.audit import audit_topics
 from streams.broker import leash
 
+LOOK_SECONDS = 0.1
 AFTER_SECONDS = 2.0  # how long the ages after a fault are looked at
 PATIENCE_SECONDS = 90.0  # for every partition to be decided again
 STEADY_SECONDS = 5.0  # a partition that is decided, and be it slowly, is not silent for so long
@@ -106,6 +107,10 @@ async def _sending(estate: Estate, acks: Path, seed: int, *options: str) -> Asyn
         env=estate.environment(),
     )
     try:
+        while not acks.exists():
+            if sender.returncode is not None:
+                raise RuntimeError(f"the sender ended with {sender.returncode} before it began")
+            await asyncio.sleep(LOOK_SECONDS)
         yield sender
     finally:
         if sender.returncode is None:

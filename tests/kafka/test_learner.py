@@ -1,18 +1,23 @@
 """The learner: labels make a model that decides, workers hear of fraud, and a kill -9 teaches nothing twice."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
+from support.labelled_rows import labelled_rows
 from support.lessons import TEACHABLE, a_learner, champions, decision, send_label
 from support.outside import Outside, outside_of
 from support.processes import Running, running_worker
 
 from models.dead_letter import DeadLetterReason
 from models.features import FEATURES
+from models.hinges import no_hinges
 from models.label import LabelState
 from models.online import OnlineModel
 from models.snapshot import Snapshot, content_hash
@@ -120,6 +125,8 @@ SLOWLY = {
     "learner_least_frauds": "1",
 }
 DECISIONS = tuple(range(130))
+QUICKLY = SLOWLY | {"learner_publish_interval_seconds": "0.2"}
+PATIENCE = 0.5  # of the learners are not killed before they have published something
 
 
 @pytest.fixture
@@ -172,6 +179,35 @@ def test_a_killed_learner_learns_each_label_once(outside: Outside) -> None:
     assert published.labels == 100
     assert content_hash(published) == content_hash(uninterrupted(100, published))
     assert labelled_in_histories(outside) == 100
+
+
+def test_a_learner_killed_twenty_times_ends_as_one_that_never_was(outside: Outside) -> None:
+    """At any moment: while it starts, reads again, learns, publishes. It has placed hinges by the end."""
+    labels, kills, rng = 1_500, 20, Random(20)
+    rows, frauds = labelled_rows(labels)
+    model = OnlineModel()
+    for number in range(labels):
+        made = replace(decision(number), features=tuple(rows[number]))
+        outside.send(write_decision(made), key=b"card", topic=Topic.APPROVE, partition=number % 2)
+        model.learn(rows[number], is_fraud=frauds[number])
+    cuts = [0, *sorted(rng.sample(range(1, labels), kills - 1)), labels]
+    for begin, end in pairwise(cuts):
+        known, waits = len(champions(outside)), rng.random() < PATIENCE
+        with a_learner(outside, await_ready=waits, **QUICKLY) as learner:
+            for number in range(begin, end):
+                send_label(outside, f"t-{number}", LabelState.FRAUD if frauds[number] else LabelState.LEGITIMATE)
+            outside.flush()
+            if waits:
+                outside.until(lambda known=known: len(champions(outside)) > known)
+            time.sleep(rng.uniform(0.0, 0.5 if waits else 2.0))
+            assert learner.alive()
+            learner.kill()
+    with a_learner(outside, **QUICKLY):
+        outside.until(lambda: champions(outside)[-1].labels == labels)
+    published = champions(outside)[-1]
+    assert published.hinges != no_hinges(FEATURES)
+    assert content_hash(published) == content_hash(model.snapshot(label_offsets=published.label_offsets))
+    assert labelled_in_histories(outside) == labels
 
 
 def uninterrupted(labels: int, like: Snapshot) -> Snapshot:

@@ -1,13 +1,13 @@
 """A learner process, decisions and labels for it, and the champions that it published."""
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
 
 from support.labelled_rows import labelled_rows
 from support.outside import Outside
-from support.processes import environment_of, running
+from support.processes import Running, environment_of, running
 from support.wire_samples import a_decision
 
 from models.features import FEATURES
@@ -27,9 +27,12 @@ TEACHABLE = {
 }
 
 
-def a_learner(outside: Outside, *, program: tuple[str, ...] = LEARNER, **settings: str) -> Any:
+def a_learner(
+    outside: Outside, *, program: tuple[str, ...] = LEARNER, await_ready: bool = True, **settings: str
+) -> AbstractContextManager[Running]:
     """`holdfast learner` with these settings, or a program that runs it."""
-    return running(program, environment_of(outside.bootstrap, outside.prefix, **outside.variables(**settings)))
+    environment = environment_of(outside.bootstrap, outside.prefix, **outside.variables(**settings))
+    return running(program, environment, await_ready=await_ready)
 
 
 def label(transaction_id: str, state: LabelState, *, number: int = 0) -> bytes:
