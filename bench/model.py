@@ -25,7 +25,8 @@ from models.linear import LinearScorer
 from models.online import FIRST_SQUARES, LEARNING_RATE, OnlineModel
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
-from models.snapshot import from_plain, to_plain, verify
+from models.snapshot import from_plain, to_plain
+from models.verifying import verify
 from streams.operating.machine import cores_and_processor
 from streams.operating.warming import learnt_from_simulation, payment_of
 from streams.wire.snapshot_record import SnapshotRecord, read_snapshot, write_snapshot
@@ -124,9 +125,7 @@ def _published(model: OnlineModel) -> bytes:
 
 
 def _loaded(record: bytes) -> LinearScorer:
-    snapshot = from_plain(read_snapshot(record).snapshot)
-    verify(snapshot)
-    return LinearScorer(snapshot)
+    return verify(from_plain(read_snapshot(record).snapshot))
 
 
 def _seconds(work: Callable[[], object]) -> float:

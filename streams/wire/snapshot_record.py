@@ -65,7 +65,7 @@ def write_snapshot(record: SnapshotRecord) -> bytes:
 
 
 def read_snapshot(value: bytes) -> SnapshotRecord:
-    """Read it. Raises SnapshotUnreadable; whether the snapshot is sound is for models.snapshot.verify to say."""
+    """Read it. Raises SnapshotUnreadable; whether the snapshot is sound is for models.verifying to say."""
     try:
         published = orjson.loads(value)
         return SnapshotRecord(

@@ -21,8 +21,9 @@ from models.label import LabelSource, LabelState
 from models.label_trust import LabelTrust
 from models.learner import Learner
 from models.online import OnlineModel
-from models.snapshot import Snapshot, content_hash, from_plain, to_plain, verify
+from models.snapshot import Snapshot, content_hash, from_plain, to_plain
 from models.track_record import Wanted
+from models.verifying import verify
 from rules.decision import InputPosition, Outcome
 from streams.learning.guard import Guard
 from streams.learning.memory import Memory, taught
