@@ -1,7 +1,6 @@
 """Bytes become a checked record or a refusal with its reason; nothing else ever comes of them."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -10,6 +9,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from support.wire_samples import (
     BROKER_TIME,
     CARD_NUMBER,
@@ -327,7 +327,7 @@ def test_a_decision_written_is_read_as_the_same() -> None:
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2), st.datetimes())
 def test_numbers_and_times_of_a_decision_survive_bit_by_bit(numbers: list[float], moment: datetime) -> None:
     contributions = (Contribution(feature="amount", log_odds=numbers[0]),)
-    decision = replace(
+    decision = structs.replace(
         a_decision(), features=tuple(numbers), contributions=contributions, decided_at=moment.replace(tzinfo=UTC)
     )
     document = json.loads(write_decision(decision))
