@@ -1,21 +1,21 @@
 """The snapshot: a whole model as plain data, never a pickle. What the learner publishes and the scorers load."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from models.earlier_snapshots import EARLIER_VERSION, upgraded
+from models.fingerprint import digest
 from models.hinges import Hinges
 from models.packed import packed, unpacked
 
 FORMAT_VERSION = 2
 BOUND = 10.0  # standard deviations; a column further out counts as this far, in learning and in scoring
+_LEARNERS = ("sample", "label_offsets")  # nine tenths of all bytes; scorers are not given them
 _NOT_HASHED = ("model_version", "content_hash")
 _NUMBERS = attrgetter("count", "mean", "variance", "weight", "scored_weight", "gradient_squares")  # of a column
 
@@ -49,7 +49,8 @@ class Snapshot:
     """Everything to score with a model and to go on learning. `columns` follow `hinges.columns`.
 
     `label_offsets` is the learner's own: how far it had read when the model was in this state. `sample` is
-    `models.sample.Sample` in plain form, `track_record` is `models.track_record.TrackRecord`, or None.
+    `models.sample.Sample` in plain form; both are empty in what was read for a scorer. `track_record` is
+    `models.track_record.TrackRecord`, or None.
     """
 
     model_version: str
@@ -68,22 +69,34 @@ class Snapshot:
 
 
 def to_plain(snapshot: Snapshot) -> dict[str, Any]:
-    """Builtins only, with the content hash; floats survive JSON bit by bit."""
+    """Builtins only, with their hashes; floats survive JSON bit by bit."""
     return sealed(_plain(snapshot))
 
 
 def sealed(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with the hash of its content."""
-    return {**plain, "content_hash": _hash(plain)}
+    """The same with hashes of the learner's parts, and one of all else, them included, but the version's name."""
+    whole = {**plain, "part_hashes": _part_hashes(plain)}
+    return {**whole, "content_hash": _hash(whole)}
 
 
-def from_plain(plain: Mapping[str, Any]) -> Snapshot:
-    """The snapshot that `to_plain` wrote, now or before. Raises SnapshotInvalid for all else and altered content."""
+def for_scoring(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """What a scorer needs of what `to_plain` wrote; of the format of before, all of it."""
+    left_out = () if plain.get("format_version") == EARLIER_VERSION else _LEARNERS
+    return {name: part for name, part in plain.items() if name not in left_out}
+
+
+def from_plain(plain: Mapping[str, Any], *, to_learn: bool = True) -> Snapshot:
+    """The snapshot that `to_plain` wrote, now or before. Raises SnapshotInvalid for all else and altered content.
+
+    If nobody is to learn on from it, it is read without the learner's parts, whether they are there or not.
+    """
     version = plain.get("format_version")
     if version not in (EARLIER_VERSION, FORMAT_VERSION):
         raise SnapshotInvalid(f"format {version!r} is not {FORMAT_VERSION}")
     if plain.get("content_hash") != _hash(plain):
         raise SnapshotInvalid("the content does not match its hash")
+    if to_learn and version == FORMAT_VERSION and plain.get("part_hashes") != _part_hashes(plain):
+        raise SnapshotInvalid("a learner's part is missing, or does not match its hash")
     try:
         if version == EARLIER_VERSION:
             plain = upgraded(plain)
@@ -101,8 +114,8 @@ def from_plain(plain: Mapping[str, Any]) -> Snapshot:
                 Probe(features=tuple(features), fraud_probability=told)
                 for *features, told in unpacked(plain["probes"]).tolist()
             ),
-            sample=plain["sample"],
-            label_offsets=plain["label_offsets"],
+            sample=plain["sample"] if to_learn else {},
+            label_offsets=plain["label_offsets"] if to_learn else {},
             track_record=plain.get("track_record"),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -111,7 +124,7 @@ def from_plain(plain: Mapping[str, Any]) -> Snapshot:
 
 def content_hash(snapshot: Snapshot) -> str:
     """32 hexadecimal digits over all content but the version's name."""
-    return _hash(_plain(snapshot))
+    return str(to_plain(snapshot)["content_hash"])
 
 
 def probability(log_odds: float) -> float:
@@ -157,7 +170,9 @@ def _column(
     )
 
 
+def _part_hashes(plain: Mapping[str, Any]) -> dict[str, str]:
+    return {name: digest(plain[name]) for name in _LEARNERS if name in plain}
+
+
 def _hash(plain: Mapping[str, Any]) -> str:
-    content = {key: value for key, value in plain.items() if key not in _NOT_HASHED}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+    return digest({name: part for name, part in for_scoring(plain).items() if name not in _NOT_HASHED})

@@ -55,7 +55,7 @@ class Scorer:
         return frame(Kind.FAILED, asked.request, f"unexpected {asked.kind.name}".encode())
 
     def _load(self, asked: Frame) -> bytes:
-        self._model = verify(from_plain(orjson.loads(asked.payload)))
+        self._model = verify(from_plain(orjson.loads(asked.payload), to_learn=False))
         return frame(Kind.LOADED, asked.request, self._model.model_version.encode())
 
     def _score(self, asked: Frame) -> bytes:

@@ -7,6 +7,8 @@ from typing import Any
 import orjson
 import structlog
 
+from models.snapshot import for_scoring
+
 log = structlog.get_logger()
 
 CHAMPION = b"champion"  # what workers score with
@@ -62,6 +64,11 @@ class SnapshotUnreadable(Exception):
 def write_snapshot(record: SnapshotRecord) -> bytes:
     """Write it as the topic holds it."""
     return orjson.dumps({"created_at": record.created_at, "snapshot": record.snapshot}, option=orjson.OPT_UTC_Z)
+
+
+def write_for_scorer(record: SnapshotRecord) -> bytes:
+    """Write what a scorer loads of it."""
+    return orjson.dumps(for_scoring(record.snapshot))
 
 
 def read_snapshot(value: bytes) -> SnapshotRecord:

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import astuple
 from typing import Any
 
+from models.fingerprint import digest
 from models.packed import DOUBLE, SINGLE, unpacked
-from models.snapshot import Snapshot, sealed
+from models.snapshot import Snapshot
+
+NOT_HASHED = ("model_version", "content_hash")
 
 
 def in_format_1(snapshot: Snapshot) -> dict[str, Any]:
@@ -28,7 +31,12 @@ def in_format_1(snapshot: Snapshot) -> dict[str, Any]:
     }
     if snapshot.track_record is not None:
         plain["track_record"] = _in_digits(snapshot.track_record, DOUBLE)
-    return sealed(plain)
+    return with_hash(plain)
+
+
+def with_hash(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with one hash over all but the version's name."""
+    return {**plain, "content_hash": digest({name: part for name, part in plain.items() if name not in NOT_HASHED})}
 
 
 def _in_digits(part: Any, kind: str) -> Any:

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from support.earlier_snapshot import in_format_1
+from support.earlier_snapshot import in_format_1, with_hash
 from support.labelled_rows import labelled_rows, taught
 from support.plain_model import log_odds
 from support.told import told_record
@@ -19,6 +19,7 @@ from models.snapshot import (
     Snapshot,
     SnapshotInvalid,
     content_hash,
+    for_scoring,
     from_plain,
     probability,
     sealed,
@@ -176,6 +177,32 @@ def test_a_snapshot_with_a_part_missing_is_refused(missing):
         from_plain(sealed(plain))
 
 
+@pytest.mark.parametrize("part", ["sample", "label_offsets"])
+def test_altered_parts_of_the_learner_are_refused_where_it_learns_on(part):
+    with pytest.raises(SnapshotInvalid, match="hash"):
+        from_plain({**to_plain(snapshot()), part: {"labels": {"0": 18}}})
+
+
+def test_a_scorer_is_given_no_part_of_the_learner_and_scores_the_same():
+    plain = for_scoring(to_plain(snapshot()))
+    rows = np.array(labelled_rows(20, seed=3)[0])
+    read = from_plain(plain, to_learn=False)
+    assert (read.sample, read.label_offsets) == ({}, {})
+    assert len(json.dumps(plain)) < 0.3 * len(json.dumps(to_plain(snapshot())))
+    assert np.array_equal(verify(read).score(rows).probabilities, verify(snapshot()).score(rows).probabilities)
+
+
+def test_a_scorer_refuses_altered_content():
+    plain = for_scoring(to_plain(snapshot()))
+    with pytest.raises(SnapshotInvalid, match="hash"):
+        from_plain({**plain, "intercept": plain["intercept"] + 1e-9}, to_learn=False)
+
+
+def test_nobody_learns_on_from_what_a_scorer_was_given():
+    with pytest.raises(SnapshotInvalid, match="missing"):
+        from_plain(for_scoring(to_plain(snapshot())))
+
+
 def test_a_snapshot_without_its_hash_is_refused():
     plain = to_plain(snapshot())
     del plain["content_hash"]
@@ -193,6 +220,11 @@ def test_a_snapshot_in_the_format_of_before_and_without_a_track_record_can_be_re
     assert from_plain(in_format_1(bare)) == bare
 
 
+def test_a_scorer_is_given_all_of_a_snapshot_in_the_format_of_before():
+    read = from_plain(for_scoring(in_format_1(snapshot())), to_learn=False)
+    assert read == replace(snapshot(), sample={}, label_offsets={})
+
+
 def test_altered_content_in_the_format_of_before_is_refused():
     plain = in_format_1(snapshot())
     with pytest.raises(SnapshotInvalid, match="hash"):
@@ -205,7 +237,7 @@ def test_altered_content_in_the_format_of_before_is_refused():
 )
 def test_a_malformed_snapshot_in_the_format_of_before_is_refused(change):
     with pytest.raises(SnapshotInvalid, match="not a snapshot"):
-        from_plain(sealed({**in_format_1(snapshot()), **change}))
+        from_plain(with_hash({**in_format_1(snapshot()), **change}))
 
 
 @pytest.mark.parametrize(("odds", "expected"), [(0.0, 0.5), (1e300, 1.0), (-1e300, 0.0)])
