@@ -12,7 +12,7 @@ EARLIER_VERSION = 1
 
 
 def upgraded(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """The same in the format of now, its hash apart. Raises KeyError, TypeError or ValueError for what is none."""
+    """The same in the format of now, but for its hash. Raises KeyError, TypeError or ValueError for what is none."""
     rows = [[*features, probability] for features, probability in plain["probes"]]
     now = {
         **plain,

@@ -1,6 +1,6 @@
 """Arrays as text, bit by bit: little-endian numbers in base64, for what is written as JSON.
 
-Written as decimal numbers, those of a snapshot take twenty times as long to read, and as long again to be hashed.
+Written in decimal digits, those of a snapshot take twenty times as long to read and ten times as long to be hashed.
 """
 
 from base64 import b64decode, b64encode
