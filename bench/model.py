@@ -16,6 +16,7 @@ from statistics import median
 from typing import Annotated
 
 import numpy as np
+import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -25,10 +26,11 @@ from models.linear import LinearScorer
 from models.online import FIRST_SQUARES, LEARNING_RATE, OnlineModel
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
-from models.snapshot import from_plain, to_plain, verify
+from models.snapshot import from_plain, to_plain
+from models.verifying import verify
 from streams.operating.machine import cores_and_processor
 from streams.operating.warming import learnt_from_simulation, payment_of
-from streams.wire.snapshot_record import SnapshotRecord, read_snapshot, write_snapshot
+from streams.wire.snapshot_record import SnapshotRecord, read_snapshot, write_for_scorer, write_snapshot
 
 BATCH = 100
 LESSONS = 10_000  # timed
@@ -49,7 +51,7 @@ class Costs:
     river_lessons_per_second: int  # scaler and logistic regression alone, on columns that are made already
     snapshot_mb: float
     publish_ms: float  # from the model to the record's bytes
-    load_ms: float  # from the bytes to a scorer, verified
+    load_ms: float  # from the bytes to a scorer, verified: what the worker does of it and what the process does
     machine: str
 
     @property
@@ -124,9 +126,8 @@ def _published(model: OnlineModel) -> bytes:
 
 
 def _loaded(record: bytes) -> LinearScorer:
-    snapshot = from_plain(read_snapshot(record).snapshot)
-    verify(snapshot)
-    return LinearScorer(snapshot)
+    sent = write_for_scorer(read_snapshot(record))
+    return verify(from_plain(orjson.loads(sent), to_learn=False))
 
 
 def _seconds(work: Callable[[], object]) -> float:

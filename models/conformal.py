@@ -8,11 +8,13 @@ beyond exchangeability"), so that it goes with what changes.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.packed import packed, unpacked
 
 BINS = 512  # of equal width in log-odds, from -16 to 16; what lies beyond is in the first or the last
 FRAUDS_REMEMBERED = 1_000  # each fraud makes what came before it weigh less by this share
@@ -72,9 +74,9 @@ class Outcomes:
         fraud = np.cumsum(self.fraud)
         return np.stack(((legitimate + 1.0) / (legitimate[0] + 1.0), (fraud + 1.0) / (fraud[-1] + 1.0)), axis=1)
 
-    def to_plain(self) -> dict[str, list[float]]:
+    def to_plain(self) -> dict[str, Any]:
         """Builtins only."""
-        return {"fraud": self.fraud.tolist(), "legitimate": self.legitimate.tolist()}
+        return {"fraud": packed(self.fraud), "legitimate": packed(self.legitimate)}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
@@ -84,8 +86,8 @@ class Outcomes:
         return outcomes
 
 
-def _weights(plain: Sequence[float]) -> Floats:
-    weights = np.array(plain, dtype=np.float64)
+def _weights(plain: Mapping[str, Any]) -> Floats:
+    weights: Floats = unpacked(plain)
     if weights.shape != (BINS,) or not ((weights >= 0) & (weights < np.inf)).all():
         raise ValueError("no weights of bins")
     return weights

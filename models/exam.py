@@ -19,7 +19,8 @@ from models.evaluation import average_precision
 from models.examples import unpacked_rows
 from models.hinges import Matrix
 from models.linear import LinearScorer
-from models.snapshot import Snapshot, SnapshotInvalid, verify
+from models.snapshot import Snapshot, SnapshotInvalid
+from models.verifying import verify
 
 ROWS, FRAUD_ROWS = 4_000, 500
 LEAST_ROWS, LEAST_FRAUDS = 200, 10  # below these nobody is held against anybody
@@ -78,12 +79,12 @@ class Exam:
     def judge(self, candidate: Snapshot, champion: Snapshot | None) -> Verdict:
         """Examine a candidate. The champion, where there is one, must be sound."""
         try:
-            verify(candidate)
+            scorer = verify(candidate)
         except SnapshotInvalid as error:
             return Verdict(refusal=Refusal.UNSOUND, why=str(error))
         if champion is None:
             return Verdict(refusal=None)
-        scorers = {"champion": LinearScorer(champion), "candidate": LinearScorer(candidate)}
+        scorers = {"champion": LinearScorer(champion), "candidate": scorer}
         measured: dict[str, float] = {}
         if len(self._rows) >= LEAST_ROWS and len(self._frauds) >= LEAST_FRAUDS:
             measured |= self._on_outcomes(scorers)

@@ -1,5 +1,6 @@
 """Fingerprints: small numbers that stand for an id or a content, the same in every process and release."""
 
+import json
 from hashlib import blake2b
 
 
@@ -11,3 +12,9 @@ def id_hash(transaction_id: str) -> int:
 def fingerprint(data: bytes) -> int:
     """32 bits that stand for a content, to tell a repeated record from a changed one."""
     return int.from_bytes(blake2b(data, digest_size=4).digest(), "little")
+
+
+def digest(plain: object) -> str:
+    """32 hexadecimal digits that stand for anything JSON can hold, however its keys are ordered."""
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return blake2b(text.encode(), digest_size=16).hexdigest()

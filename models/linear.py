@@ -1,6 +1,7 @@
 """The compiled scorer: a snapshot as a few numpy arrays, for the hot path. It cannot learn.
 
-A batch of 100 takes about a microsecond or two a row; `models.snapshot.log_odds` is the plain form it equals.
+A batch of 100 takes about a microsecond or two a row. What it must equal is in `models.river_model`, and number by
+number in `tests/support/plain_model.py`.
 """
 
 from typing import NamedTuple

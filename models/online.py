@@ -155,10 +155,11 @@ class OnlineModel:
 
     def _bend(self) -> None:
         """Add the hinges that the sample calls for. Their scale is the sample's, their weight zero."""
-        rows = np.array(self._sample.all.rows)
+        rows = np.array(self._sample.all.rows, dtype=np.float64)
         known = dict(zip(self.hinges.columns, self._columns(), strict=True))
         most = self.frauds // _FRAUDS_FOR_A_KNOT
-        self.hinges = refined(self.hinges, rows, np.array(self._sample.fraud.rows), most=most)
+        fraud_rows = np.array(self._sample.fraud.rows, dtype=np.float64)
+        self.hinges = refined(self.hinges, rows, fraud_rows, most=most)
         columns = self.hinges.expand_rows(rows)
         scale = zip(columns.mean(axis=0).tolist(), columns.var(axis=0).tolist(), strict=True)
         fresh = [
@@ -200,7 +201,7 @@ class OnlineModel:
         )
 
     def _probes(self, river: RiverModel) -> tuple[Probe, ...]:
-        rows = self._sample.all.rows[:_PROBES] + self._sample.fraud.rows[:_PROBES]
+        rows = [row.tolist() for row in self._sample.all.rows[:_PROBES] + self._sample.fraud.rows[:_PROBES]]
         return tuple(Probe(features=tuple(row), fraud_probability=river.score(row)) for row in rows)
 
 

@@ -3,31 +3,39 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from models.hinges import MOST
+from models.packed import SINGLE, packed, unpacked
+
 ALL_ROWS = 1_000
 FRAUD_ROWS = 250
+
+Rows = NDArray[np.float32]
 
 
 class Reservoir:
     """Every row seen has the same chance to be among the `capacity` kept (Vitter 1985, algorithm R).
 
     Chance is drawn from the number of rows seen, so that the same rows leave the same sample, restart or not.
-    Rows are kept to six significant digits.
+    Rows are kept as `told_apart` makes them.
     """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.seen = 0
-        self.rows: list[list[float]] = []
+        self.rows: list[Rows] = []
 
     def add(self, row: Sequence[float]) -> None:
         """Take one row in, or let it pass."""
         self.seen += 1
         if len(self.rows) < self.capacity:
-            self.rows.append([float(f"{value:.6g}") for value in row])
+            self.rows.append(told_apart(row))
             return
         position = _scrambled(self.seen) % self.seen
         if position < self.capacity:
-            self.rows[position] = [float(f"{value:.6g}") for value in row]
+            self.rows[position] = told_apart(row)
 
     def renew(self) -> None:
         """From now on give new rows the chance they had at the start; rows at hand stay until they are replaced."""
@@ -55,18 +63,23 @@ class Sample:
     def to_plain(self) -> dict[str, Any]:
         """Builtins only."""
         return {
-            "all": {"seen": self.all.seen, "rows": [list(row) for row in self.all.rows]},
-            "fraud": {"seen": self.fraud.seen, "rows": [list(row) for row in self.fraud.rows]},
+            name: {"seen": each.seen, "rows": packed(np.array(each.rows, dtype=np.float32), SINGLE)}
+            for name, each in (("all", self.all), ("fraud", self.fraud))
         }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
-        """The sample `to_plain` wrote; KeyError or TypeError if it did not."""
+        """The sample `to_plain` wrote; KeyError, TypeError or ValueError if it did not."""
         sample = cls()
         for reservoir, part in ((sample.all, plain["all"]), (sample.fraud, plain["fraud"])):
-            reservoir.rows = [[float(value) for value in row] for row in part["rows"]][: reservoir.capacity]
+            reservoir.rows = list(unpacked(part["rows"], SINGLE))[: reservoir.capacity]
             reservoir.seen = max(int(part["seen"]), len(reservoir.rows))
         return sample
+
+
+def told_apart(row: ArrayLike) -> Rows:
+    """As finely as a sample needs: in single precision, within MOST, beyond which hinges tell nothing apart."""
+    return np.clip(np.asarray(row, dtype=np.float64), -MOST, MOST).astype(np.float32)
 
 
 def _scrambled(number: int) -> int:

@@ -1,20 +1,23 @@
 """The snapshot: a whole model as plain data, never a pickle. What the learner publishes and the scorers load."""
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 
-from models.features import FEATURES
-from models.hinges import Hinges
-from models.track_record import TrackRecord
+import numpy as np
 
-FORMAT_VERSION = 1
+from models.earlier_snapshots import EARLIER_VERSION, upgraded
+from models.fingerprint import digest
+from models.hinges import Hinges
+from models.packed import packed, unpacked
+
+FORMAT_VERSION = 2
 BOUND = 10.0  # standard deviations; a column further out counts as this far, in learning and in scoring
-_PROBE_TOLERANCE = 1e-9
-_MOST = 1e15  # no sum of products of such numbers overflows
+_LEARNERS = ("sample", "label_offsets")  # nine tenths of all bytes; scorers are not given them
+_NOT_HASHED = ("model_version", "content_hash")
+_NUMBERS = attrgetter("count", "mean", "variance", "weight", "scored_weight", "gradient_squares")  # of a column
 
 
 class SnapshotInvalid(ValueError):
@@ -32,12 +35,6 @@ class Column:
     scored_weight: float
     gradient_squares: float
 
-    def scaled(self, value: float) -> float:
-        """Standard deviations from the mean, within BOUND."""
-        if not self.variance:
-            return 0.0
-        return max(-BOUND, min((value - self.mean) / math.sqrt(self.variance), BOUND))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
@@ -52,7 +49,8 @@ class Snapshot:
     """Everything to score with a model and to go on learning. `columns` follow `hinges.columns`.
 
     `label_offsets` is the learner's own: how far it had read when the model was in this state. `sample` is
-    `models.sample.Sample` in plain form, `track_record` is `models.track_record.TrackRecord`, or None.
+    `models.sample.Sample` in plain form; both are empty in what was read for a scorer. `track_record` is
+    `models.track_record.TrackRecord`, or None.
     """
 
     model_version: str
@@ -71,17 +69,38 @@ class Snapshot:
 
 
 def to_plain(snapshot: Snapshot) -> dict[str, Any]:
-    """Builtins only, with the content hash; floats survive JSON bit by bit."""
-    plain = _plain(snapshot)
-    return {**plain, "content_hash": _hash(plain)}
+    """Builtins only, with their hashes; floats survive JSON bit by bit."""
+    return sealed(_plain(snapshot))
 
 
-def from_plain(plain: Mapping[str, Any]) -> Snapshot:
-    """The snapshot that `to_plain` wrote. Raises SnapshotInvalid for another format or altered content."""
-    if plain.get("format_version") != FORMAT_VERSION:
-        raise SnapshotInvalid(f"format {plain.get('format_version')!r} is not {FORMAT_VERSION}")
+def sealed(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with hashes of the learner's parts, and one of all else, them included, but the version's name."""
+    whole = {**plain, "part_hashes": _part_hashes(plain)}
+    return {**whole, "content_hash": _hash(whole)}
+
+
+def for_scoring(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """What a scorer needs of what `to_plain` wrote; of the format of before, all of it."""
+    left_out = () if plain.get("format_version") == EARLIER_VERSION else _LEARNERS
+    return {name: part for name, part in plain.items() if name not in left_out}
+
+
+def from_plain(plain: Mapping[str, Any], *, to_learn: bool = True) -> Snapshot:
+    """The snapshot that `to_plain` wrote, now or before. Raises SnapshotInvalid for all else and altered content.
+
+    If nobody is to learn on from it, it is read without the learner's parts, whether they are there or not.
+    """
+    version = plain.get("format_version")
+    if version not in (EARLIER_VERSION, FORMAT_VERSION):
+        raise SnapshotInvalid(f"format {version!r} is not {FORMAT_VERSION}")
+    if plain.get("content_hash") != _hash(plain):
+        raise SnapshotInvalid("the content does not match its hash")
+    if to_learn and version == FORMAT_VERSION and plain.get("part_hashes") != _part_hashes(plain):
+        raise SnapshotInvalid("a learner's part is missing, or does not match its hash")
     try:
-        snapshot = Snapshot(
+        if version == EARLIER_VERSION:
+            plain = upgraded(plain)
+        return Snapshot(
             model_version=str(plain["model_version"]),
             labels=int(plain["labels"]),
             frauds=int(plain["frauds"]),
@@ -90,30 +109,22 @@ def from_plain(plain: Mapping[str, Any]) -> Snapshot:
             intercept=float(plain["intercept"]),
             scored_intercept=float(plain["scored_intercept"]),
             hinges=Hinges(names=tuple(plain["features"]), knots=tuple(tuple(knots) for knots in plain["knots"])),
-            columns=tuple(_column(values) for values in plain["columns"]),
-            probes=tuple(Probe(features=tuple(row), fraud_probability=p) for row, p in plain["probes"]),
-            sample=plain["sample"],
-            label_offsets=plain["label_offsets"],
+            columns=tuple(_column(*values) for values in unpacked(plain["columns"]).tolist()),
+            probes=tuple(
+                Probe(features=tuple(features), fraud_probability=told)
+                for *features, told in unpacked(plain["probes"]).tolist()
+            ),
+            sample=plain["sample"] if to_learn else {},
+            label_offsets=plain["label_offsets"] if to_learn else {},
             track_record=plain.get("track_record"),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise SnapshotInvalid(f"not a snapshot: {error!r}") from error
-    if plain.get("content_hash") != content_hash(snapshot):
-        raise SnapshotInvalid("the content does not match its hash")
-    return snapshot
 
 
 def content_hash(snapshot: Snapshot) -> str:
     """32 hexadecimal digits over all content but the version's name."""
-    return _hash(_plain(snapshot))
-
-
-def log_odds(snapshot: Snapshot, features: Sequence[float]) -> float:
-    """Log-odds of fraud: the plain form that the compiled scorer is held against."""
-    values = snapshot.hinges.expand(features)
-    return snapshot.scored_intercept + sum(
-        column.scored_weight * column.scaled(value) for column, value in zip(snapshot.columns, values, strict=True)
-    )
+    return str(to_plain(snapshot)["content_hash"])
 
 
 def probability(log_odds: float) -> float:
@@ -122,48 +133,6 @@ def probability(log_odds: float) -> float:
         return 1.0 / (1.0 + math.exp(-min(log_odds, 700.0)))
     grown = math.exp(max(log_odds, -700.0))
     return grown / (1.0 + grown)
-
-
-def verify(snapshot: Snapshot) -> None:
-    """Raise SnapshotInvalid unless names fit this release, every number is finite and every probe is reproduced."""
-    if snapshot.hinges.names != FEATURES:
-        raise SnapshotInvalid("its features are not those of this release")
-    if len(snapshot.columns) != len(snapshot.hinges.columns):
-        raise SnapshotInvalid(f"{len(snapshot.columns)} columns for {len(snapshot.hinges.columns)} hinges and features")
-    _verify_finite(snapshot)
-    _verify_track_record(snapshot)
-    for probe in snapshot.probes:
-        told = _probed(snapshot, probe)
-        if not abs(told - probe.fraud_probability) <= _PROBE_TOLERANCE:
-            raise SnapshotInvalid(f"a probe gives {told!r}, not {probe.fraud_probability!r}")
-
-
-def _verify_finite(snapshot: Snapshot) -> None:
-    numbers = [snapshot.intercept, snapshot.scored_intercept]
-    numbers += [knot for knots in snapshot.hinges.knots for knot in knots]
-    for column in snapshot.columns:
-        numbers += (column.mean, column.variance, column.weight, column.scored_weight, column.gradient_squares)
-        if column.variance < 0 or column.gradient_squares < 0 or column.count < 0:
-            raise SnapshotInvalid("a variance, sum of squares or count is negative")
-    if not all(math.isfinite(number) for number in numbers):
-        raise SnapshotInvalid("a number is not finite")
-    if not all(-_MOST < number < _MOST for number in numbers):
-        raise SnapshotInvalid("a number is beyond anything that is learnt")
-
-
-def _verify_track_record(snapshot: Snapshot) -> None:
-    if snapshot.track_record is None:
-        return
-    try:
-        TrackRecord.from_plain(snapshot.track_record)
-    except (KeyError, TypeError, ValueError) as error:
-        raise SnapshotInvalid(f"its track record is none: {error!r}") from error
-
-
-def _probed(snapshot: Snapshot, probe: Probe) -> float:
-    if len(probe.features) != len(FEATURES) or not all(math.isfinite(value) for value in probe.features):
-        raise SnapshotInvalid("a probe is malformed")
-    return probability(log_odds(snapshot, probe.features))
 
 
 def _plain(snapshot: Snapshot) -> dict[str, Any]:
@@ -178,37 +147,32 @@ def _plain(snapshot: Snapshot) -> dict[str, Any]:
         "knots": [list(knots) for knots in snapshot.hinges.knots],
         "intercept": snapshot.intercept,
         "scored_intercept": snapshot.scored_intercept,
-        "columns": [
-            [
-                column.count,
-                column.mean,
-                column.variance,
-                column.weight,
-                column.scored_weight,
-                column.gradient_squares,
-            ]
-            for column in snapshot.columns
-        ],
-        "probes": [[list(probe.features), probe.fraud_probability] for probe in snapshot.probes],
+        "columns": packed(np.array([_NUMBERS(column) for column in snapshot.columns], dtype=np.float64)),
+        "probes": packed(
+            np.array([(*probe.features, probe.fraud_probability) for probe in snapshot.probes], dtype=np.float64)
+        ),
         "sample": snapshot.sample,
         "label_offsets": snapshot.label_offsets,
     }
     return plain if snapshot.track_record is None else {**plain, "track_record": snapshot.track_record}
 
 
-def _column(values: Sequence[Any]) -> Column:
-    count, mean, variance, weight, scored_weight, gradient_squares = values
+def _column(
+    count: float, mean: float, variance: float, weight: float, scored_weight: float, gradient_squares: float
+) -> Column:
     return Column(
         count=int(count),
-        mean=float(mean),
-        variance=float(variance),
-        weight=float(weight),
-        scored_weight=float(scored_weight),
-        gradient_squares=float(gradient_squares),
+        mean=mean,
+        variance=variance,
+        weight=weight,
+        scored_weight=scored_weight,
+        gradient_squares=gradient_squares,
     )
 
 
+def _part_hashes(plain: Mapping[str, Any]) -> dict[str, str]:
+    return {name: digest(plain[name]) for name in _LEARNERS if name in plain}
+
+
 def _hash(plain: Mapping[str, Any]) -> str:
-    content = {key: value for key, value in plain.items() if key != "model_version"}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+    return digest({name: part for name, part in for_scoring(plain).items() if name not in _NOT_HASHED})

@@ -12,7 +12,6 @@ from importlib.resources import files
 from typing import Any
 
 import faust
-import orjson
 import structlog
 from aiokafka import TopicPartition
 
@@ -45,7 +44,7 @@ from streams.settings import Settings, load_settings
 from streams.wire.heartbeat import Heartbeat
 from streams.wire.mode_event import mode_event, write_mode_event
 from streams.wire.scorer_fault import ScorerFault
-from streams.wire.snapshot_record import SnapshotRecord
+from streams.wire.snapshot_record import SnapshotRecord, write_for_scorer
 
 log = structlog.get_logger()
 
@@ -154,7 +153,7 @@ class Worker(faust.Service):
     def _take_snapshot(self, champion: SnapshotRecord) -> None:
         self._scoring.snapshot_published(champion.created_at)
         self._health.model_came(labelled_at=champion.labelled_at, drifts=champion.drifts)
-        self._link.load(orjson.dumps(champion.snapshot))
+        self._link.load(write_for_scorer(champion))
 
     def _take_fault(self, fault: ScorerFault) -> None:
         if self._settings.sandbox:

@@ -4,7 +4,7 @@ header   kind u8 · request id u64 · rows u32 · payload length u32   (little-e
 SCORE    rows x features float64                        worker -> scorer
 SCORES   CRC-32 of the matrix asked about u32, 2 float64 bounds; then, each for all rows, float64 probabilities,
          TOP + 2 float64 log-odds, 2 float64 p-values, TOP u16 feature numbers; as of models.linear.Scores
-LOAD     a snapshot as JSON                             worker -> scorer
+LOAD     a snapshot as JSON, the learner's parts left out   worker -> scorer
 LOADED / REFUSED / FAILED   text                        scorer -> worker
 FAULT    a streams.wire.scorer_fault.ScorerFault as JSON; sent in a sandbox only
 """

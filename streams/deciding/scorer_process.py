@@ -5,7 +5,6 @@ Forked by the nursery, and gone when that or the worker is.
 
 import contextlib
 import ctypes
-import json
 import os
 import resource
 import signal
@@ -17,10 +16,12 @@ from typing import NoReturn
 from zlib import crc32
 
 import numpy as np
+import orjson
 
 from models.features import FEATURES
 from models.linear import LinearScorer
-from models.snapshot import SnapshotInvalid, from_plain, verify
+from models.snapshot import SnapshotInvalid, from_plain
+from models.verifying import verify
 from streams.broker.leash import PR_SET_PDEATHSIG
 from streams.deciding.misbehaving import Misbehaviour
 from streams.deciding.scorer_frames import Answer, Frame, FrameBuffer, Kind, frame, write_answer
@@ -42,7 +43,7 @@ class Scorer:
             if asked.kind is Kind.LOAD:
                 return self._load(asked)
             if asked.kind is Kind.FAULT:
-                told = json.loads(asked.payload)
+                told = orjson.loads(asked.payload)
                 self._misbehaviour.told(ScorerFault(kind=FaultKind(told["kind"]), delay_ms=told["delay_ms"]))
                 return frame(Kind.LOADED, asked.request, b"")
         except SnapshotInvalid as error:
@@ -54,10 +55,8 @@ class Scorer:
         return frame(Kind.FAILED, asked.request, f"unexpected {asked.kind.name}".encode())
 
     def _load(self, asked: Frame) -> bytes:
-        snapshot = from_plain(json.loads(asked.payload))
-        verify(snapshot)
-        self._model = LinearScorer(snapshot)
-        return frame(Kind.LOADED, asked.request, snapshot.model_version.encode())
+        self._model = verify(from_plain(orjson.loads(asked.payload), to_learn=False))
+        return frame(Kind.LOADED, asked.request, self._model.model_version.encode())
 
     def _score(self, asked: Frame) -> bytes:
         if self._model is None:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from models.snapshot import Snapshot, SnapshotInvalid, from_plain, verify
+from models.snapshot import Snapshot, SnapshotInvalid, from_plain
+from models.verifying import verify
 from streams.wire.snapshot_record import GOOD, SnapshotRecord
 
 SLOTS = 8

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from models.merchant_history import MerchantHistory
-from models.snapshot import Snapshot, SnapshotInvalid, from_plain, verify
+from models.snapshot import Snapshot, SnapshotInvalid, from_plain
+from models.verifying import verify
 from streams.broker.clients import reader
 from streams.broker.reading import partitions_of, whole
 from streams.broker.topics import Topic, name_of

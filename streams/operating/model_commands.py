@@ -40,7 +40,7 @@ def list_(ctx: typer.Context) -> None:
         snapshot = record.snapshot
         counts = (int(snapshot.get(name, 0)) for name in ("labels", "frauds"))
         made = f"{record.created_at:%Y-%m-%d %H:%M:%S} UTC"
-        columns = str(len(snapshot.get("columns", ())))
+        columns = str(len(snapshot.get("features", ())) + sum(map(len, snapshot.get("knots", ()))))
         table.add_row(record.model_version, made, role, *(f"{each:,}" for each in counts), columns)
     Console().print(table)
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import orjson
 import structlog
 from aiokafka import TopicPartition
 
@@ -23,7 +22,7 @@ from streams.deciding.scoring import Scoring
 from streams.settings import Settings
 from streams.wire.codec import MalformedRecord
 from streams.wire.control import MODE, read_order
-from streams.wire.snapshot_record import champion_of
+from streams.wire.snapshot_record import champion_of, write_for_scorer
 
 log = structlog.get_logger()
 
@@ -92,7 +91,7 @@ class Rescorer:
     def _take_model(self, key: bytes, value: bytes | None) -> None:
         if (champion := champion_of(key, value)) is not None:
             self._scoring.snapshot_published(champion.created_at)
-            self._link.load(orjson.dumps(champion.snapshot))
+            self._link.load(write_for_scorer(champion))
 
     def _take_control(self, key: bytes, value: bytes | None) -> None:
         if key != MODE:

@@ -35,6 +35,8 @@ _REASONS = (
 )
 _QUOTES_THE_VALUE = "Invalid enum value"
 
+_json = msgspec.json.Encoder()
+
 # Append-only: what a producer repeats across our releases must be recognised. The schema version says how it is
 # written, not what is paid.
 _CONTENT = attrgetter(*(field.name for field in fields(Transaction) if field.name != "schema_version"))
@@ -86,22 +88,22 @@ def read_revision(value: bytes | None) -> Revision:
 
 def write_transaction(transaction: Transaction) -> bytes:
     """Write a transaction as its topic holds it."""
-    return orjson.dumps(transaction, option=orjson.OPT_UTC_Z)
+    return _json.encode(transaction)
 
 
 def write_label(label: Label) -> bytes:
     """Write a label as its topic holds it."""
-    return orjson.dumps(label, option=orjson.OPT_UTC_Z)
+    return _json.encode(label)
 
 
 def write_decision(decision: Decision) -> bytes:
-    """Write a decision as its topics hold it."""
-    return orjson.dumps(decision, option=orjson.OPT_UTC_Z)
+    """Write a decision as its topics hold it. On the hot path: orjson takes more than twice as long with records."""
+    return _json.encode(decision)
 
 
 def write_revision(revision: Revision) -> bytes:
     """Write a revision as its topic holds it."""
-    return orjson.dumps(revision, option=orjson.OPT_UTC_Z)
+    return _json.encode(revision)
 
 
 def content_fingerprint(transaction: Transaction) -> int:

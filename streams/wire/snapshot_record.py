@@ -7,6 +7,8 @@ from typing import Any
 import orjson
 import structlog
 
+from models.snapshot import for_scoring
+
 log = structlog.get_logger()
 
 CHAMPION = b"champion"  # what workers score with
@@ -64,8 +66,13 @@ def write_snapshot(record: SnapshotRecord) -> bytes:
     return orjson.dumps({"created_at": record.created_at, "snapshot": record.snapshot}, option=orjson.OPT_UTC_Z)
 
 
+def write_for_scorer(record: SnapshotRecord) -> bytes:
+    """Write what a scorer loads of it."""
+    return orjson.dumps(for_scoring(record.snapshot))
+
+
 def read_snapshot(value: bytes) -> SnapshotRecord:
-    """Read it. Raises SnapshotUnreadable; whether the snapshot is sound is for models.snapshot.verify to say."""
+    """Read it. Raises SnapshotUnreadable; whether the snapshot is sound is for models.verifying to say."""
     try:
         published = orjson.loads(value)
         return SnapshotRecord(

@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 from chaos.checker import judge
 from chaos.evidence import gather
 from confluent_kafka import Message
+from msgspec import structs
 from support.outside import PATIENCE_SECONDS, Outside, outside_of
 from support.processes import environment_of, running_worker
 from support.scorers import scorers_of
@@ -211,7 +212,7 @@ async def decide_until_fenced(outside: Outside, partition: int, began: asyncio.E
     try:
         for offset in range(WAITING):
             place = InputPosition(topic=topic, partition=partition, offset=offset)
-            decision = replace(a_decision(), transaction_id=f"tx_{partition}_{offset}", input=place)
+            decision = structs.replace(a_decision(), transaction_id=f"tx_{partition}_{offset}", input=place)
             await producer.begin_transaction()
             await producer.send_and_wait(outside.name(Topic.REVIEW), write_decision(decision), b"tok", partition)
             noted = note(offset + 1)

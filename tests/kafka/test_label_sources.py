@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 from support.lessons import a_learner, champions, learn_by_life
 from support.outside import Outside, outside_of
 from support.wire_samples import a_decision, a_label
@@ -29,14 +30,14 @@ def outside(bootstrap: str, topic_prefix: str) -> Iterator[Outside]:
 
 
 def decide(outside: Outside, number: int, *, days: float = 0.0, shop: str = SHOP, **changes: Any) -> None:
-    was = replace(a_decision(), **changes)
-    made = replace(
+    was = structs.replace(a_decision(), **changes)
+    made = structs.replace(
         was,
         transaction_id=f"t-{number}",
         terminal_id=None,
         merchant_id=shop,
         event_time=was.event_time + timedelta(days=days),
-        input=replace(was.input, partition=0, offset=number),
+        input=structs.replace(was.input, partition=0, offset=number),
     )
     outside.send(write_decision(made), key=b"card", topic=Topic.APPROVE, partition=0)
 

@@ -3,13 +3,14 @@
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
 from typing import Any
 
 import pytest
+from msgspec import structs
 from support.labelled_rows import labelled_rows
 from support.lessons import TEACHABLE, a_learner, champions, decision, send_label
 from support.outside import Outside, outside_of
@@ -187,7 +188,7 @@ def test_a_learner_killed_twenty_times_ends_as_one_that_never_was(outside: Outsi
     rows, frauds = labelled_rows(labels)
     model = OnlineModel()
     for number in range(labels):
-        made = replace(decision(number), features=tuple(rows[number]))
+        made = structs.replace(decision(number), features=tuple(rows[number]))
         outside.send(write_decision(made), key=b"card", topic=Topic.APPROVE, partition=number % 2)
         model.learn(rows[number], is_fraud=frauds[number])
     cuts = [0, *sorted(rng.sample(range(1, labels), kills - 1)), labels]
@@ -231,7 +232,7 @@ def labelled_in_histories(outside: Outside) -> int:
 def live(outside: Outside, numbers: range, *, frauds: frozenset[int] = frozenset()) -> None:
     """Payments a second apart, all scored alike; those of `frauds` are reported before they are old enough."""
     for number in numbers:
-        made = replace(
+        made = structs.replace(
             decision(number),
             event_time=datetime(2026, 1, 2, tzinfo=UTC) + timedelta(seconds=number),
             risk_score=0.02,

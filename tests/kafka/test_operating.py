@@ -9,12 +9,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import typer
+from msgspec import structs
 from support.processes import Running, environment_of, running_worker
 from support.strangers import create_topic
 from support.wire_samples import a_decision
@@ -117,7 +117,9 @@ async def send_transaction(settings: Settings, transaction_id: str, token: str =
 
 
 def decision_of(transaction_id: str, place: InputPosition) -> bytes:
-    return write_decision(replace(a_decision(), transaction_id=transaction_id, input=place, outcome=Outcome.APPROVE))
+    return write_decision(
+        structs.replace(a_decision(), transaction_id=transaction_id, input=place, outcome=Outcome.APPROVE)
+    )
 
 
 # topics

@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from msgspec import structs
 from support.outside import Outside, outside_of
 from support.processes import Running, environment_of, running
 from support.trained import champion_record, trained
@@ -71,7 +72,7 @@ class Decider:
         number = next(self._numbers)
         partition = number % self._outside.settings.topics.partitions
         plain = a_decision()
-        made = replace(
+        made = structs.replace(
             plain,
             decision_id=f"d.{partition}.{number}",
             transaction_id=f"t-{number}",
@@ -83,9 +84,9 @@ class Decider:
             features=(0.5,) * len(FEATURES),
             amount_minor=1000 + number,
             decided_at=datetime.now(UTC),
-            input=replace(plain.input, partition=partition, offset=number),
+            input=structs.replace(plain.input, partition=partition, offset=number),
         )
-        return replace(made, **changes)
+        return structs.replace(made, **changes)
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 """A learner process, decisions and labels for it, and the champions that it published."""
 
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
+from msgspec import structs
 from support.labelled_rows import labelled_rows
 from support.outside import Outside
 from support.processes import Running, environment_of, running
@@ -68,7 +68,7 @@ def champions(outside: Outside) -> list[Snapshot]:
 def decision(number: int) -> Decision:
     """Of a few cards and acceptors, with features of its own."""
     rng = Random(SEED * 1_000 + number)
-    return replace(
+    return structs.replace(
         a_decision(),
         transaction_id=f"t-{number}",
         pan_token=f"tok_{number % 11}",
@@ -83,7 +83,7 @@ def learn_by_life(outside: Outside, numbers: range, *, lie: bool = False) -> Non
     """Payments whose features say what they are, and labels that say so, too; or that call all of them fraud."""
     rows, frauds = labelled_rows(1_000)
     for number in numbers:
-        made = replace(decision(number), features=tuple(rows[number]))
+        made = structs.replace(decision(number), features=tuple(rows[number]))
         outside.send(write_decision(made), key=b"card", topic=Topic.APPROVE, partition=number % 2)
         send_label(outside, f"t-{number}", LabelState.FRAUD if frauds[number] or lie else LabelState.LEGITIMATE)
     outside.flush()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import numpy as np
+from msgspec import structs
 from support.labelled_rows import AMOUNT, MOVED, RISK
 from support.records import consumed
 from support.wire_samples import a_decision, a_label
@@ -58,7 +59,7 @@ def history(days: int, seed: int = 5) -> History:
 
 def decision(number: int, row: Sequence[float]) -> bytes:
     """Decided without a score, so that what is on the topic does not depend on the model."""
-    made = replace(
+    made = structs.replace(
         a_decision(),
         transaction_id=f"t-{number}",
         pan_token=f"c-{number % 500}",

@@ -1,6 +1,7 @@
 """Bytes become a checked record or a refusal with its reason; nothing else ever comes of them."""
 
-from datetime import UTC
+import json
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -8,6 +9,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from support.wire_samples import (
     BROKER_TIME,
     CARD_NUMBER,
@@ -23,6 +25,7 @@ from support.wire_samples import (
 )
 
 from models.dead_letter import DeadLetterReason as Reason
+from models.score import Contribution
 from models.simulator.bad_records import BAD_KINDS, BadKind
 from models.transaction import Channel, Transaction
 from streams.wire.alert import read_alert, write_alert
@@ -319,6 +322,19 @@ def test_a_label_of_unknown_source_is_refused() -> None:
 
 def test_a_decision_written_is_read_as_the_same() -> None:
     assert read_decision(write_decision(a_decision())) == a_decision()
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2), st.datetimes())
+def test_numbers_and_times_of_a_decision_survive_bit_by_bit(numbers: list[float], moment: datetime) -> None:
+    contributions = (Contribution(feature="amount", log_odds=numbers[0]),)
+    decision = structs.replace(
+        a_decision(), features=tuple(numbers), contributions=contributions, decided_at=moment.replace(tzinfo=UTC)
+    )
+    document = json.loads(write_decision(decision))
+    assert document["features"] == numbers
+    assert document["contributions"] == [{"feature": "amount", "log_odds": numbers[0]}]
+    assert datetime.fromisoformat(document["decided_at"]) == decision.decided_at
+    assert read_decision(write_decision(decision)) == decision
 
 
 def test_a_decision_is_plain_json_for_others() -> None:

@@ -6,12 +6,13 @@ from itertools import count
 
 import pytest
 from support.labelled_rows import labelled_rows, taught
+from support.plain_model import log_odds
 
 from models import exam as exams
 from models.exam import Exam, Refusal
 from models.examples import pack_features
 from models.hinges import Hinges
-from models.snapshot import Column, Probe, Snapshot, log_odds, probability
+from models.snapshot import Column, Probe, Snapshot, probability
 
 CHAMPION = taught(2_000).snapshot()
 

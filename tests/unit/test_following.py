@@ -1,11 +1,12 @@
 """The audit that follows: what it says while it is slow, blind or short of room."""
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
+from msgspec import structs
 from support.in_memory_topics import InMemoryTopics
 from support.records import consumed
 from support.stopped_clock import StoppedClock
@@ -42,7 +43,7 @@ class Audited:
         return InputPosition(topic=INPUT.topic, partition=0, offset=offset)
 
     def decide(self, name: str, place: InputPosition) -> None:
-        self._append(REVIEW, write_decision(replace(a_decision(), transaction_id=name, input=place)))
+        self._append(REVIEW, write_decision(structs.replace(a_decision(), transaction_id=name, input=place)))
 
     def _append(self, to: TopicPartition, value: bytes, *, key: bytes = b"tok_1") -> int:
         offset = self.topics.end(to)

@@ -1,10 +1,9 @@
 """Judgement: hard rules, then the model, then rules within limits, then a safe default."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from models.score import Certainty, Contribution, Score
 from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode

@@ -7,7 +7,7 @@ from support.labelled_rows import labelled_rows
 
 from models.features import FEATURES
 from models.learner import Learner
-from models.snapshot import verify
+from models.verifying import verify
 
 ROW = [1.0] * len(FEATURES)
 

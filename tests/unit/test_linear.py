@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from support.labelled_rows import AMOUNT, RISK, labelled_rows, taught
+from support.plain_model import log_odds
 from support.told import told_record
 
 from models.features import FEATURES
 from models.linear import TOP, LinearScorer
 from models.online import OnlineModel
-from models.snapshot import Snapshot, log_odds, probability
+from models.snapshot import Snapshot, probability
 from models.track_record import TrackRecord
 
 batches = arrays(np.float64, st.tuples(st.integers(1, 6), st.just(len(FEATURES))), elements=st.floats(-1e12, 1e12))

@@ -12,7 +12,8 @@ from support.labelled_rows import AMOUNT, labelled_rows, taught
 from models.evaluation import auc
 from models.features import FEATURES
 from models.online import FeaturesInvalid, OnlineModel
-from models.snapshot import from_plain, to_plain, verify
+from models.snapshot import from_plain, to_plain
+from models.verifying import verify
 
 wild_rows = st.lists(st.floats(-1e300, 1e300), min_size=len(FEATURES), max_size=len(FEATURES))
 

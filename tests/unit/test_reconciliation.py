@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from support.records import consumed
 from support.wire_samples import a_decision
 
@@ -25,7 +26,7 @@ REVISER = Reviser(
 )
 
 decisions = st.builds(
-    lambda reason, outcome, amount, currency: replace(
+    lambda reason, outcome, amount, currency: structs.replace(
         a_decision(), fallback_reason=reason, outcome=outcome, amount_minor=amount, currency=currency
     ),
     st.none() | st.sampled_from(FallbackReason),
@@ -36,7 +37,9 @@ decisions = st.builds(
 # A decision, and what the model says of it: nothing yet, nothing at all, or a probability.
 histories = st.lists(
     st.tuples(decisions, st.sampled_from(["waiting", "unscorable"]) | st.floats(0, 1)), max_size=30
-).map(lambda each: [(replace(decision, decision_id=f"d.0.{n}"), said) for n, (decision, said) in enumerate(each)])
+).map(
+    lambda each: [(structs.replace(decision, decision_id=f"d.0.{n}"), said) for n, (decision, said) in enumerate(each)]
+)
 
 
 def revision(decision: Decision, said: str | float) -> Revision | None:
@@ -93,7 +96,7 @@ def test_findings_and_savings_are_those_of_the_revisions(history: Sequence[tuple
 
 
 def test_a_second_revision_and_one_of_an_unknown_decision_change_nothing() -> None:
-    decision = replace(a_decision(), decision_id="d.0.1")
+    decision = structs.replace(a_decision(), decision_id="d.0.1")
     found, [made] = reconciled([(decision, 0.001)])
     before = found.sums()
 

@@ -1,10 +1,10 @@
 """A later word on a decision: the same that would have been decided, with the costs of both outcomes."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from support.wire_samples import a_decision
 
 from models.features import FEATURES
@@ -40,7 +40,7 @@ amounts = st.integers(1, 10**7)
 def decided_in_the_dark(verdict: Verdict, amount_minor: int) -> Decision:
     """As the hot path decides without a score."""
     concluded = JUDGE.without_score(FallbackReason.CIRCUIT_OPEN, amount_minor, verdict, StandInUse())
-    return replace(
+    return structs.replace(
         a_decision(),
         outcome=concluded.outcome,
         decision_source=concluded.source,
@@ -125,7 +125,7 @@ def test_it_names_the_decision_and_repeats_what_matters_of_it() -> None:
 
 
 def test_of_features_of_another_release_nothing_is_said() -> None:
-    ours, other = replace(a_decision(), features=(0.0,) * len(FEATURES)), a_decision()
+    ours, other = structs.replace(a_decision(), features=(0.0,) * len(FEATURES)), a_decision()
     assert (is_scorable(ours), is_scorable(other)) == (True, False)
 
     revision = REVISER.unscorable(other, PLACE, NOW)

@@ -9,7 +9,8 @@ from support.labelled_rows import labelled_rows, taught
 from models.features import FEATURES
 from models.online import FIRST_SQUARES, LEARNING_RATE, OnlineModel
 from models.river_model import RiverModel, set_weights
-from models.snapshot import Snapshot, SnapshotInvalid, verify
+from models.snapshot import Snapshot, SnapshotInvalid
+from models.verifying import verify
 
 
 class RiverLearner(RiverModel):

@@ -2,7 +2,13 @@
 
 import json
 
-from models.sample import Reservoir, Sample
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from models.hinges import MOST, compress
+from models.sample import Reservoir, Sample, told_apart
 
 
 def test_a_reservoir_keeps_at_most_its_capacity():
@@ -26,7 +32,7 @@ def test_the_same_rows_leave_the_same_sample():
     for number in range(100):
         first.add([float(number)])
         second.add([float(number)])
-    assert first.rows == second.rows
+    assert np.array_equal(first.rows, second.rows)
 
 
 def test_a_renewed_reservoir_turns_to_new_rows():
@@ -43,7 +49,8 @@ def test_fraud_is_kept_apart_too():
     sample = Sample()
     sample.add([1.0], is_fraud=False)
     sample.add([2.0], is_fraud=True)
-    assert (sample.all.rows, sample.fraud.rows) == ([[1.0], [2.0]], [[2.0]])
+    assert np.array(sample.all.rows).tolist() == [[1.0], [2.0]]
+    assert np.array(sample.fraud.rows).tolist() == [[2.0]]
 
 
 def test_a_sample_restored_from_json_goes_on_the_same():
@@ -55,3 +62,15 @@ def test_a_sample_restored_from_json_goes_on_the_same():
         sample.add([number / 7], is_fraud=number % 5 == 0)
         restored.add([number / 7], is_fraud=number % 5 == 0)
     assert restored.to_plain() == sample.to_plain()
+
+
+def test_an_empty_sample_is_restored_as_one():
+    restored = Sample.from_plain(json.loads(json.dumps(Sample().to_plain())))
+    assert (restored.all.rows, restored.fraud.rows) == ([], [])
+
+
+@given(arrays(np.float64, 3, elements=st.floats(allow_nan=False, allow_infinity=False)))
+def test_a_kept_row_bends_where_the_row_itself_would(row):
+    kept = told_apart(row)
+    assert np.abs(kept).max() <= MOST
+    assert np.allclose(compress(kept.astype(np.float64)), compress(row), rtol=1e-6, atol=1e-6)

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import psutil
@@ -28,6 +29,7 @@ from streams.deciding.scorer_frames import HEADER, Kind, frame
 from streams.deciding.scorer_link import ScorerLink
 from streams.settings import ScorerSettings
 from streams.wire.scorer_fault import FaultKind, ScorerFault
+from streams.wire.snapshot_record import SnapshotRecord, write_for_scorer
 
 SETTINGS = ScorerSettings(hung_after_ms=150, restart_backoff_seconds=0.01, start_timeout_seconds=10.0)
 AMPLE = 5.0
@@ -42,12 +44,17 @@ def model() -> OnlineModel:
 
 @pytest.fixture(scope="module")
 def snapshot(model: OnlineModel) -> bytes:
-    return json.dumps(to_plain(model.snapshot())).encode()
+    return for_scorer(model)
 
 
 @pytest.fixture(scope="module")
 def later_snapshot() -> bytes:
-    return json.dumps(to_plain(taught(450).snapshot())).encode()
+    return for_scorer(taught(450))
+
+
+def for_scorer(model: OnlineModel) -> bytes:
+    record = SnapshotRecord(created_at=datetime.now(UTC), snapshot=to_plain(model.snapshot()))
+    return write_for_scorer(record)
 
 
 def version(snapshot: bytes) -> str:
@@ -99,6 +106,10 @@ async def test_it_answers_what_the_model_would(loaded: ScorerLink, model: Online
     scored = await loaded.score(MATRIX, len(ROWS), AMPLE)
     assert scored.answer.probabilities.tolist() == pytest.approx([model.score(row) for row in ROWS], abs=1e-9)
     assert scored.model_version == loaded.model_version
+
+
+def test_a_scorer_is_sent_nothing_that_only_a_learner_needs(snapshot: bytes) -> None:
+    assert not {"sample", "label_offsets"} & set(json.loads(snapshot))
 
 
 async def test_without_a_snapshot_it_is_cold(link: ScorerLink) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from support.labelled_rows import labelled_rows
 from support.records import consumed
 from support.wire_samples import a_decision, a_label
@@ -21,8 +22,9 @@ from models.label import LabelSource, LabelState
 from models.label_trust import LabelTrust
 from models.learner import Learner
 from models.online import OnlineModel
-from models.snapshot import Snapshot, content_hash, from_plain, to_plain, verify
+from models.snapshot import Snapshot, content_hash, from_plain, to_plain
 from models.track_record import Wanted
+from models.verifying import verify
 from rules.decision import InputPosition, Outcome
 from streams.learning.guard import Guard
 from streams.learning.memory import Memory, taught
@@ -49,7 +51,7 @@ def a_study(
 
 def decision_bytes(number: int, day: float, **changes: object) -> bytes:
     row = np.random.default_rng(number).gamma(2.0, 3.0, len(FEATURES)).tolist()
-    decision = replace(
+    decision = structs.replace(
         a_decision(),
         transaction_id=f"t-{number}",
         pan_token=f"c-{number % 5}",
@@ -57,7 +59,7 @@ def decision_bytes(number: int, day: float, **changes: object) -> bytes:
         features=tuple(row),
         input=InputPosition(topic="transactions", partition=number % PARTITIONS, offset=number),
     )
-    return write_decision(replace(decision, **changes))
+    return write_decision(structs.replace(decision, **changes))
 
 
 def label_bytes(number: int, state: LabelState, source: LabelSource = LabelSource.CHARGEBACK) -> bytes:

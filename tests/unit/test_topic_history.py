@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiokafka import TopicPartition
+from msgspec import structs
 from support.in_memory_topics import InMemoryTopics
 from support.records import consumed
 from support.wire_samples import a_decision, a_label
@@ -25,7 +26,7 @@ def a_history(*days: float, **changes: object) -> TopicHistory:
     """A decision on each of these days, `t-0` and on."""
     history = TopicHistory()
     for number, day in enumerate(days):
-        made = replace(
+        made = structs.replace(
             a_decision(),
             **{
                 "transaction_id": f"t-{number}",
@@ -84,7 +85,7 @@ def test_the_most_trusted_source_is_believed() -> None:
 
 def test_a_payment_counts_once_and_what_is_no_record_not_at_all() -> None:
     history = a_history(0.0, 8.0)
-    history.take_decision(write_decision(replace(a_decision(), transaction_id="t-0", outcome=Outcome.BLOCK)))
+    history.take_decision(write_decision(structs.replace(a_decision(), transaction_id="t-0", outcome=Outcome.BLOCK)))
     for nonsense in (None, b"", b"{", b"\xff", b"[]"):
         history.take_decision(nonsense)
         history.take_label(nonsense)
@@ -109,7 +110,7 @@ async def test_decisions_of_all_topics_and_their_labels_are_read() -> None:
     for number, (outcome, day) in enumerate(
         ((Outcome.APPROVE, 0), (Outcome.BLOCK, 1), (Outcome.REVIEW, 2), (Outcome.APPROVE, 12))
     ):
-        made = replace(
+        made = structs.replace(
             a_decision(), transaction_id=f"t-{number}", outcome=outcome, event_time=BEGIN + timedelta(days=day)
         )
         where = TopicPartition(name_of(DECISIONS[outcome], settings.topics), number)

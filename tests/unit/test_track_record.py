@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.told import LEVELS, scores, tell, told_record, wanted
 
+from models.conformal import BINS
 from models.error_control import EXPECTED, LEAST_AIM, ErrorControl, ErrorLevels
+from models.packed import packed
 from models.track_record import LOOK_EVERY, UNKNOWN, TrackRecord, Wanted
 
 STRETCH = 2_000
@@ -128,7 +130,7 @@ def test_what_is_no_track_record_is_refused(change: dict[str, object]) -> None:
 def test_weights_that_cannot_be_are_refused() -> None:
     plain = TrackRecord().to_plain()
     for bad in (-1.0, float("nan"), inf):
-        plain["outcomes"]["approve"]["fraud"][3] = bad
+        plain["outcomes"]["approve"]["fraud"] = packed(np.full(BINS, bad))
         with pytest.raises(ValueError, match="weights"):
             TrackRecord.from_plain(plain)
 
