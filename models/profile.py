@@ -213,15 +213,20 @@ class Profile:
                 self.merchant_ages = self.merchant_ages.translate(_older(days if days < OLDEST_AGE else OLDEST_AGE))
 
     def _count(self, days_ago: int, amount: int) -> None:
-        self.counts = _one_more(self.counts, days_ago)
-        total = self.sums[days_ago] + amount
-        self.sums[days_ago] = total if total < _MOST_SUMMED else _MOST_SUMMED
+        counts, sums, peaks = self.counts, self.sums, self.peak_ratios
+        count = counts[days_ago]
+        if count < _MOST_IN_BYTES:
+            counts[days_ago] = count + 1
+        else:
+            self.counts = _one_more(counts, days_ago)
+        total = sums[days_ago] + amount
+        sums[days_ago] = total if total < _MOST_SUMMED else _MOST_SUMMED
         if days_ago >= PEAK_DAYS:
             return
         ratio = self.ratio(amount)
         steps = int(ratio * RATIO_STEPS)
-        if steps > self.peak_ratios[days_ago]:
-            self.peak_ratios[days_ago] = steps if steps < _MAX_RATIO_STEPS else _MAX_RATIO_STEPS
+        if steps > peaks[days_ago]:
+            peaks[days_ago] = steps if steps < _MAX_RATIO_STEPS else _MAX_RATIO_STEPS
         if ratio > BIG_RATIO:
             self.big_counts = _one_more(self.big_counts, days_ago)
 
@@ -249,14 +254,15 @@ class Profile:
     def _meet(self, marks: Marks, age: int) -> None:
         """Remember where, in which country, from which device and for what was paid, so many days ago."""
         merchant, country, device, category = marks
+        countries, devices, categories = self.countries, self.devices, self.categories
         if merchant:
             self._visit(merchant, age)
-        if country and not (self.countries and self.countries[0] == country):
-            self.countries = _put_first(self.countries, country, PLACES)
-        if device and not (self.devices and self.devices[0] == device):
-            self.devices = _put_first(self.devices, device, PLACES)
-        if category and not (self.categories and self.categories[0] == category):
-            self.categories = _put_first(self.categories, category, CATEGORIES)
+        if country and not (countries and countries[0] == country):
+            self.countries = _put_first(countries, country, PLACES)
+        if device and not (devices and devices[0] == device):
+            self.devices = _put_first(devices, device, PLACES)
+        if category and not (categories and categories[0] == category):
+            self.categories = _put_first(categories, category, CATEGORIES)
 
     def _visit(self, merchant: int, age: int) -> None:
         merchants, ages = self.merchants, self.merchant_ages
@@ -279,17 +285,15 @@ class Profile:
     def _remember(self, entry: RingEntry) -> None:
         ring = self.ring
         ring.append(entry)
-        if len(ring) > RING_SIZE:
-            self._forget(0)
+        known = len(ring)
+        if known > RING_SIZE:
+            del ring[0]
         horizon = self.newest - RING_SECONDS
         for position in range(len(ring) - _ALWAYS_KEPT - 1, -1, -1):
             if ring[position][0] <= horizon:
-                self._forget(position)
-
-    def _forget(self, position: int) -> None:
-        if self.stood_in:
-            self.stood_in -= {self.ring[position][2]}
-        del self.ring[position]
+                del ring[position]
+        if self.stood_in and len(ring) < known:
+            self.stood_in &= {each for _, _, each, _, _ in ring}
 
 
 def _one_more(counts: Counts, position: int) -> Counts:

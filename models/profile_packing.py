@@ -1,13 +1,13 @@
 """A profile as bytes: little-endian, a version first. What is packed comes back bit by bit the same.
 
-The hot path. A layout is found by the first bytes of a profile, which say all that it depends on; its structs are
+The hot path. A layout is found by the first bytes of a profile, which say all that it depends on. Its structs are
 shared between layouts, so that a few dozen of them serve all cards and stay in the processor's cache.
 """
 
 import struct
 from collections.abc import Callable
 from functools import cache, lru_cache
-from itertools import chain
+from itertools import starmap
 from math import inf
 from typing import Any
 
@@ -33,7 +33,7 @@ _WIDE, _STAND_INS = 1, 2  # flags: wide columns; the day's stand-in approvals, a
 _MOST = (RING_SIZE, MERCHANTS, PLACES, PLACES, CATEGORIES)
 _HEADER = 2 + len(_MOST)
 
-_Layout = tuple[struct.Struct, struct.Struct, struct.Struct, struct.Struct, int]  # head, marks, ring, an entry; size
+_Layout = tuple[struct.Struct, struct.Struct, struct.Struct, int]  # head, marks, an entry of the ring; size of all
 
 
 def pack(profile: Profile) -> bytes:
@@ -52,9 +52,9 @@ def _packed(profile: Profile, flags: int) -> bytes:
     merchants, countries, devices = profile.merchants, profile.countries, profile.devices
     categories, ring = profile.categories, profile.ring
     header = bytes((VERSION, flags, len(ring), len(merchants), len(countries), len(devices), len(categories)))
-    head, marks, entries, _, _ = _layout(header)
+    head, marks, entry, _ = _layout(header)
     counts, bigs = (profile.counts, profile.big_counts) if flags & _WIDE else ((profile.counts,), (profile.big_counts,))
-    packed = head.pack(
+    statistics = head.pack(
         header,
         profile.n,
         profile.newest,
@@ -68,8 +68,9 @@ def _packed(profile: Profile, flags: int) -> bytes:
         *profile.peak_ratios,
         *bigs,
     )
-    packed += marks.pack(*merchants, *countries, *devices, *categories) + entries.pack(*chain.from_iterable(ring))
-    return packed + _packed_stand_ins(profile) if flags & _STAND_INS else packed
+    known = marks.pack(*merchants, *countries, *devices, *categories)
+    last = _packed_stand_ins(profile) if flags & _STAND_INS else b""
+    return b"".join((statistics, known, *starmap(entry.pack, ring), last))
 
 
 def unpack(data: bytes) -> Profile:
@@ -80,10 +81,10 @@ def unpack(data: bytes) -> Profile:
     if data[:1] in EARLIER_VERSIONS:
         return unpack_earlier(data)
     header = data[:_HEADER]
-    head, marks, entries, entry, size = _layout(header)
+    head, marks, entry, size = _layout(header)
     if len(data) != size:
         raise ProfileCorrupt(f"a profile of this kind takes {size} bytes, not {len(data)}")
-    _, flags, _, merchants, countries, devices, _ = header
+    _, flags, ring, merchants, countries, devices, _ = header
     values = head.unpack_from(data)
     counted: Callable[[Any], Counts] = bytearray
     if flags & _WIDE:
@@ -104,7 +105,7 @@ def unpack(data: bytes) -> Profile:
     profile.devices = known[end : (end := end + devices)]
     profile.categories = known[end:]
     begin = head.size + marks.size
-    profile.ring = list(entry.iter_unpack(data[begin : begin + entries.size]))
+    profile.ring = list(entry.iter_unpack(data[begin : begin + ring * entry.size]))
     if flags & _STAND_INS:
         profile.stand_in_day, profile.stand_in_count, profile.stand_in_sum, marked = _STOOD_IN.unpack(
             data[-_STOOD_IN.size :]
@@ -146,10 +147,9 @@ def _layout(header: bytes) -> _Layout:
     count, total = ("H", "Q") if header[1] & _WIDE else ("s", "I")
     statistics = f"{_HEADER}sIIdd{merchants}s{SPANS}s{WEEKDAYS}s"
     buckets = f"{BUCKET_DAYS}{count}{BUCKET_DAYS}{total}{PEAK_DAYS}H{PEAK_DAYS}{count}"
-    entry = f"I{total}QIH"
-    head, marks, entries = _struct(statistics + buckets), _struct(f"{sum(lengths[1:])}H"), _struct(entry * ring)
+    head, marks, entry = _struct(statistics + buckets), _struct(f"{sum(lengths[1:])}H"), _struct(f"I{total}QIH")
     last = _STOOD_IN.size if header[1] & _STAND_INS else 0
-    return head, marks, entries, _struct(entry), head.size + marks.size + entries.size + last
+    return head, marks, entry, head.size + marks.size + ring * entry.size + last
 
 
 @cache  # shared: a few dozen
