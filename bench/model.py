@@ -1,4 +1,4 @@
-"""What the model costs: features and a score for a payment, a lesson for the learner, a snapshot for both.
+"""What the model costs: features, a profile and a score for a payment, a lesson for the learner, a snapshot for both.
 
     python -m bench.model
 
@@ -22,12 +22,19 @@ from rich.console import Console
 from rich.table import Table
 from river import linear_model, optim, preprocessing
 
+from models.activity import activity
+from models.features import features
 from models.linear import LinearScorer
+from models.marks import Marks, marks_of
+from models.merchant_history import MerchantHistory
 from models.online import FIRST_SQUARES, LEARNING_RATE, OnlineModel
+from models.profile import Profile
+from models.profile_packing import pack, unpack
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
 from models.snapshot import from_plain, to_plain
 from models.verifying import verify
+from models.warm_up import Payment, WarmUp
 from streams.operating.machine import cores_and_processor
 from streams.operating.warming import learnt_from_simulation, payment_of
 from streams.wire.snapshot_record import SnapshotRecord, read_snapshot, write_for_scorer, write_snapshot
@@ -45,7 +52,8 @@ class Costs:
     """Medians of a few times."""
 
     columns: int  # of the model: features and hinges
-    features_us: float  # of one payment: its marks, what the card just did, and the features
+    features_us: float  # of one payment when it comes: its marks, what the card just did, and the features
+    profile_us: float  # of one payment: the card's profile from bytes to bytes, the payment taken in
     score_us: float  # of one payment, in batches of BATCH
     lessons_per_second: int
     river_lessons_per_second: int  # scaler and logistic regression alone, on columns that are made already
@@ -88,7 +96,9 @@ def _measure(learnt: int) -> Costs:
     policy = TrafficPolicy()
     warm_up = learnt_from_simulation(policy, learnt)
     paid = [payment_of(each) for each in islice(traffic(policy), learnt, learnt + LESSONS)]
-    rows, frauds = [warm_up.live(each, score=False).features for each in paid], [each.is_fraud for each in paid]
+    asked = [_asked(warm_up, each) for each in paid]
+    rows, frauds = [_features(*each) for each in asked], [each.is_fraud for each in paid]
+    kept = [(pack(profile), payment, marks_of(payment)) for payment, profile, *_ in asked]
     model = warm_up.learner.model
     record = _published(model)
     scorer = _loaded(record)
@@ -97,7 +107,8 @@ def _measure(learnt: int) -> Costs:
     river_rows = [dict(zip(names, model.hinges.expand(row), strict=True)) for row in rows[:RIVER_LESSONS]]
     return Costs(
         columns=len(names),
-        features_us=round(1e6 * _seconds(lambda: [warm_up.features_of(each) for each in paid]) / LESSONS, 1),
+        features_us=round(1e6 * _seconds(lambda: [_features(*each) for each in asked]) / LESSONS, 1),
+        profile_us=round(1e6 * _seconds(lambda: [_taken_in(*each) for each in kept]) / LESSONS, 1),
         score_us=round(1e6 * _seconds(lambda: [scorer.score(each) for each in batches]) / LESSONS, 2),
         lessons_per_second=round(LESSONS / _seconds(lambda: _learn(model, rows, frauds))),
         river_lessons_per_second=round(RIVER_LESSONS / _seconds(lambda: _learn_by_river(river_rows, frauds))),
@@ -106,6 +117,30 @@ def _measure(learnt: int) -> Costs:
         load_ms=round(1e3 * _seconds(lambda: _loaded(record)), 1),
         machine=cores_and_processor(),
     )
+
+
+def _asked(warm_up: WarmUp, payment: Payment) -> tuple[Payment, Profile, MerchantHistory | None, float | None]:
+    """What is known when the payment comes, as a worker has it; then the payment is lived through."""
+    known = warm_up.profiles.get(payment.card)
+    profile = Profile() if known is None else unpack(pack(known))
+    merchant = warm_up.published(payment.acceptor, payment.at)
+    card_fraud_at = warm_up.learner.card_fraud_at.get(payment.card)
+    warm_up.live(payment, score=False)
+    return payment, profile, merchant, card_fraud_at
+
+
+def _features(
+    payment: Payment, profile: Profile, merchant: MerchantHistory | None, card_fraud_at: float | None
+) -> list[float]:
+    marks = marks_of(payment)
+    recent = activity(payment.at, profile, marks.merchant)
+    return features(payment.at, payment, marks, profile, recent, merchant, card_fraud_at)
+
+
+def _taken_in(packed: bytes, payment: Payment, marks: Marks) -> bytes:
+    profile = unpack(packed)
+    profile.observe(payment.at, payment.amount_minor, 0, 0, marks)
+    return pack(profile)
 
 
 def _learn(model: OnlineModel, rows: Sequence[Sequence[float]], frauds: Sequence[bool]) -> None:

@@ -7,7 +7,7 @@ LABEL_DELAY = 7 * SECONDS_PER_DAY  # the Handbook's: risk is counted where label
 OLDEST_DAYS = 60.0  # an age beyond this, or of what never was
 LONGEST_HISTORY = 1_000.0
 _MATURED_AFTER = LABEL_DELAY // SECONDS_PER_DAY
-_WINDOWS = tuple(_MATURED_AFTER + days for days in (1, 7, 30))
+_WINDOWS = _DAY, _WEEK, _MONTH = (_MATURED_AFTER + 1, _MATURED_AFTER + 7, _MATURED_AFTER + 30)
 
 WINDOWS_UNKNOWN = (0.0,) * (2 * len(_WINDOWS))
 LABELS_UNKNOWN = (0.0, OLDEST_DAYS, OLDEST_DAYS, 0.0, 0.0, 0.0, OLDEST_DAYS)
@@ -18,13 +18,9 @@ def acceptor_windows(first: int, left: float, merchant: MerchantHistory) -> tupl
 
     `first` and `left` as of `models.daily.window_sum`.
     """
-    if not -_WINDOWS[0] <= first < HISTORY_DAYS - _WINDOWS[-1]:
-        counts = [window_sum(merchant.labelled, first, left, days) for days in _WINDOWS]
-        frauds = [window_sum(merchant.fraud, first, left, days) for days in _WINDOWS]
-    else:
-        counts, frauds = _rolled(merchant.labelled, first, left), _rolled(merchant.fraud, first, left)
-    day_count, week_count, month_count = counts
-    day_fraud, week_fraud, month_fraud = frauds
+    rolled = _rolled if -_DAY <= first < HISTORY_DAYS - _MONTH else _rolled_out
+    day_count, week_count, month_count = rolled(merchant.labelled, first, left)
+    day_fraud, week_fraud, month_fraud = rolled(merchant.fraud, first, left)
     return (
         day_count,
         day_fraud / day_count if day_count else 0.0,
@@ -37,27 +33,34 @@ def acceptor_windows(first: int, left: float, merchant: MerchantHistory) -> tupl
 
 def acceptor_latest(at: float, merchant: MerchantHistory) -> tuple[float, ...]:
     """The run of frauds, ages in days, and shares of fraud among the latest labels."""
-    outcomes = [is_fraud for _, is_fraud in merchant.recent]
-    last3 = outcomes[-3:]
+    run, recent = merchant.fraud_run, merchant.recent
+    outcomes = [is_fraud for _, is_fraud in recent]
+    count = len(recent)
     return (
-        min(merchant.fraud_run + 0.0, LONGEST_HISTORY),
+        run + 0.0 if run < LONGEST_HISTORY else LONGEST_HISTORY,
         _age_days(at, merchant.run_since),
         _age_days(at, merchant.last_legitimate_at),
-        float(outcomes[-1]) if outcomes else 0.0,
-        sum(last3) / len(last3) if last3 else 0.0,
-        sum(outcomes) / len(outcomes) if outcomes else 0.0,
+        1.0 if count and outcomes[-1] else 0.0,
+        sum(outcomes[-3:]) / (count if count < 3 else 3) if count else 0.0,
+        sum(outcomes) / count if count else 0.0,
         _age_days(at, merchant.last_fraud_at),
     )
 
 
-def _rolled(buckets: tuple[int, ...], first: int, left: float) -> list[float]:
+def _rolled(buckets: tuple[int, ...], first: int, left: float) -> tuple[float, float, float]:
     """All windows in one walk, where they lie within the buckets."""
     begin = first if first > 0 else 0
-    day, week, month = (first + days for days in _WINDOWS)
+    day, week, month = first + _DAY, first + _WEEK, first + _MONTH
     by_day = sum(buckets[begin:day])
-    by_week = by_day + sum(buckets[day:week])
-    by_month = by_week + sum(buckets[week:month])
-    return [by_day + left * buckets[day], by_week + left * buckets[week], by_month + left * buckets[month]]
+    by_week = sum(buckets[day:week], by_day)
+    by_month = sum(buckets[week:month], by_week)
+    return by_day + left * buckets[day], by_week + left * buckets[week], by_month + left * buckets[month]
+
+
+def _rolled_out(buckets: tuple[int, ...], first: int, left: float) -> tuple[float, float, float]:
+    """All windows one by one, wherever they lie."""
+    day, week, month = (window_sum(buckets, first, left, days) for days in _WINDOWS)
+    return day, week, month
 
 
 def _age_days(at: float, since: float | None) -> float:

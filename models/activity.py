@@ -29,22 +29,24 @@ def activity(at: float, profile: Profile, merchant: int = 0) -> Activity:
     moment = int(at)
     idle = moment - profile.newest
     count_10m = count_1h = count_1d = sum_10m = sum_1h = sum_1d = 0
-    merchants_1h, merchants_1d = {merchant}, {merchant}
+    merchants_1h = merchants_1d = 1
     if idle < SECONDS_PER_DAY:
+        within_1h, within_1d = {merchant}, {merchant}
         for time, amount, _, _, where in profile.ring:
-            age = moment - time
-            if 0 <= age < SECONDS_PER_DAY:
+            if 0 <= (age := moment - time) < SECONDS_PER_DAY:
                 count_1d += 1
                 sum_1d += amount
-                merchants_1d.add(where)
+                within_1d.add(where)
                 if age < 3_600:
                     count_1h += 1
                     sum_1h += amount
-                    merchants_1h.add(where)
+                    within_1h.add(where)
                     if age < 600:
                         count_10m += 1
                         sum_10m += amount
-    # Without a mark, of a profile from before there were any, is no merchant of its own.
+        # Without a mark, of a profile from before there were any, is no merchant of its own.
+        merchants_1h = len(within_1h) - (0 in within_1h) or 1
+        merchants_1d = len(within_1d) - (0 in within_1d) or 1
     values = (
         count_10m,
         count_1h,
@@ -52,8 +54,8 @@ def activity(at: float, profile: Profile, merchant: int = 0) -> Activity:
         sum_10m,
         sum_1h,
         sum_1d,
-        len(merchants_1h) - (0 in merchants_1h) or 1,
-        len(merchants_1d) - (0 in merchants_1d) or 1,
+        merchants_1h,
+        merchants_1d,
         (idle if idle > 0 else 0) if profile.n else None,
         moment % SECONDS_PER_DAY // 3_600,
     )

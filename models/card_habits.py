@@ -27,11 +27,12 @@ def card_days(first: int, left: float, profile: Profile) -> tuple[float, float, 
         )
     week, fortnight, month = first + WEEK, first + FORTNIGHT, first + MONTH
     count, total = sum(counts[:week]), sum(sums[:week])
+    month_count, month_total = sum(counts[week:month], count), sum(sums[week:month], total)
     return (
         count + left * counts[week],
-        count + sum(counts[week:month]) + left * counts[month],
+        month_count + left * counts[month],
         total + left * sums[week],
-        total + sum(sums[week:month]) + left * sums[month],
+        month_total + left * sums[month],
         sum(bigs[:fortnight]) + left * bigs[fortnight],
         max(peaks[: week + 1 if left > 0.5 else week]),
     )

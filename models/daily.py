@@ -30,8 +30,12 @@ def advanced(buckets: list[int], days: int) -> list[int]:
     return moved
 
 
-def advance(buckets: list[int], days: int) -> None:
+def advance(buckets: list[int] | bytearray, days: int) -> None:
     """`advanced`, in place."""
+    if days == 1:
+        buckets.insert(0, 0)
+        buckets.pop()
+        return
     length = len(buckets)
-    buckets[:0] = [0] * min(days, length)
+    buckets[:0] = bytes(min(days, length))
     del buckets[length:]

@@ -5,7 +5,7 @@ import struct
 from functools import cache
 
 from models.daily import SECONDS_PER_DAY
-from models.profile import BUCKET_DAYS, PEAK_DAYS, RING_SIZE, Profile, ProfileCorrupt
+from models.profile import BUCKET_DAYS, PEAK_DAYS, RING_SIZE, Profile, ProfileCorrupt, counts_of
 
 EARLIER_VERSIONS = (b"\1", b"\2")  # the same layout, but that with 2 amounts of the ring may carry a mark
 _STOOD_IN = 1 << 63  # the mark
@@ -26,15 +26,15 @@ def unpack_earlier(data: bytes) -> Profile:
     if not (0 <= profile.mean < math.inf and 0 <= profile.variance < math.inf):
         raise ProfileCorrupt("the running statistics are not finite")
     profile.day = profile.newest // SECONDS_PER_DAY
-    profile.counts = list(values[_HEADER_FIELDS:_SUMS])
+    profile.counts = counts_of(values[_HEADER_FIELDS:_SUMS])
     profile.sums = list(values[_SUMS:_PEAKS])
     profile.peak_ratios = list(values[_PEAKS:_BIGS])
-    profile.big_counts = list(values[_BIGS:_RING])
+    profile.big_counts = counts_of(values[_BIGS:_RING])
     ring = values[_RING:]
     times, marked, ids, fingerprints = (ring[part * length : (part + 1) * length] for part in range(4))
     amounts = (amount & ~_STOOD_IN for amount in marked)
     profile.ring = list(zip(times, amounts, ids, fingerprints, (0,) * length, strict=True))
-    profile.stood_in = {each for each, amount in zip(ids, marked, strict=True) if amount & _STOOD_IN}
+    profile.stood_in = frozenset(each for each, amount in zip(ids, marked, strict=True) if amount & _STOOD_IN)
     return profile
 
 

@@ -25,7 +25,7 @@ from models.daily import SECONDS_PER_DAY, window_sum
 from models.marks import Marks
 from models.merchant_history import MerchantHistory
 from models.paid import Paid
-from models.profile import ONCE, RATIO_STEPS, RING_SIZE, SPAN_SECONDS, SPANS, WEEKDAYS, Profile
+from models.profile import HOURS_PER_SPAN, ONCE, RATIO_STEPS, RING_SIZE, SPANS, WEEKDAYS, Profile
 
 __all__ = ["CARD_FRAUD_DAYS", "FEATURES", "LABEL_DELAY", "OLDEST_DAYS", "features"]
 
@@ -83,7 +83,7 @@ _LONGEST_IDLE = OLDEST_DAYS * SECONDS_PER_DAY
 _SATURDAY = 5
 _PRIOR = 4.0 * ONCE  # as if four payments had been spread evenly: a new card has no habit to break
 _NEARBY = SPANS / 4  # the span itself counts half, its neighbours a quarter each
-_NIGHT_UNTIL = 7 * 3_600
+_NIGHT_UNTIL = 7  # o'clock
 
 
 def features(
@@ -101,18 +101,16 @@ def features(
     payment's, `recent` is the card's activity before it; `merchant` is None where no fraud is known of the acceptor;
     `card_fraud_at` is the time of the card's latest known fraud.
     """
-    amount, unit = paid.amount_minor, minor_per_major(paid.currency)
-    moment = int(at)
-    day = moment // SECONDS_PER_DAY
-    second = at - day * SECONDS_PER_DAY
-    left = 1.0 - second / SECONDS_PER_DAY
+    amount, unit = paid.amount_minor + 0.0, minor_per_major(paid.currency) + 0.0  # two floats divide at once
+    day = int(at) // SECONDS_PER_DAY
+    left = 1.0 - (at - day * SECONDS_PER_DAY) / SECONDS_PER_DAY
     first = profile.day - day
-    weekday, span = (day + 3) % WEEKDAYS, moment % SECONDS_PER_DAY // SPAN_SECONDS  # 1970-01-01 was a Thursday
-    hours, weekdays = profile.hours, profile.weekdays
-    used = sum(weekdays) + _PRIOR  # and that of hours, but for the rounding of what faded
     store, country, device, category = marks
     countries, devices, categories = profile.countries, profile.devices, profile.categories
-    count_10m, count_1h, count_1d, sum_10m, sum_1h, sum_1d, stores_1h, stores_1d, idle, _ = recent
+    count_10m, count_1h, count_1d, sum_10m, sum_1h, sum_1d, stores_1h, stores_1d, idle, hour = recent
+    weekday, span = (day + 3) % WEEKDAYS, hour // HOURS_PER_SPAN  # 1970-01-01 was a Thursday
+    hours, weekdays = profile.hours, profile.weekdays
+    used = sum(weekdays) + _PRIOR  # and that of hours, but for the rounding of what faded
     earlier: float = count_1d
     spent: float = sum_1d
     if len(profile.ring) == RING_SIZE:  # it may have lost some of the day
@@ -132,7 +130,7 @@ def features(
     return [  # without a star until its end: the list is made at once
         amount / unit,
         1.0 if weekday >= _SATURDAY else 0.0,
-        1.0 if second < _NIGHT_UNTIL else 0.0,
+        1.0 if hour < _NIGHT_UNTIL else 0.0,
         by_day,
         (spent + amount) / by_day / unit,
         by_week,

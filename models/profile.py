@@ -5,6 +5,7 @@ changed and packed once per transaction, and copying it on each change would dou
 """
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from functools import cache
 from math import sqrt
 
@@ -17,8 +18,8 @@ BUCKET_DAYS = 31  # a rolling window of 30 days touches 31 calendar days
 PEAK_DAYS = 15
 BIG_RATIO = 2.5
 RATIO_STEPS = 64  # ratios are kept in 64ths, so that a packed profile comes back bit by bit the same
-SPAN_SECONDS = 7_200  # of the day, that are one in `hours`
-SPANS = SECONDS_PER_DAY // SPAN_SECONDS
+HOURS_PER_SPAN = 2  # of the day, that are one in `hours`
+SPANS = 24 // HOURS_PER_SPAN
 WEEKDAYS = 7
 MERCHANTS = 12  # latest distinct ones known
 PLACES = 3  # countries; and devices
@@ -27,6 +28,8 @@ MOST_DEVIATIONS = 100.0
 ONCE = 8  # what one payment adds to a habit
 OLDEST_AGE = 255
 _FULL = 255 - ONCE
+_MOST_IN_BYTES = 255
+_SPAN_SECONDS = HOURS_PER_SPAN * 3_600
 
 _ALWAYS_KEPT = 4  # latest arrivals stay in the ring however old they are: a repeated late record must be recognised
 _WINSORISE_AT = 3.0
@@ -39,9 +42,16 @@ _MAX_RATIO_STEPS = 2**16 - 1
 _MOST_COUNTED = 2**16 - 1
 _MOST_SUMMED = 2**63
 _MOST_HISTORY = 2**32 - 1
+_HALVED = bytes(each >> 1 for each in range(256))
 
 
 RingEntry = tuple[int, int, int, int, int]  # time, amount, hash of id, fingerprint of content, mark of merchant
+Counts = bytearray | list[int]
+
+
+def counts_of(values: Sequence[int]) -> Counts:
+    """Counts as a profile has them: bytes, or a list where one of them is above 255."""
+    return bytearray(values) if max(values) <= _MOST_IN_BYTES else list(values)
 
 
 class ProfileCorrupt(ValueError):
@@ -53,7 +63,8 @@ class Profile:
 
     Events may come late: a late one is counted on its own day and never moves `last_seen` back. Buckets are newest
     day first and `day` is the day of `last_seen`. The ring has time, amount, id, fingerprint and merchant of each, in
-    order of arrival; `stood_in` has the ids of those whose payments rules approved in the model's place.
+    order of arrival; `stood_in` has the ids of those whose payments rules approved in the model's place. `counts` and
+    `big_counts` are bytes while each of them fits, as it does for nearly every card: packing copies them as they are.
 
     `hours` and `weekdays` (Monday first) grow by ONCE for each payment and are all halved when one would pass 255: old
     habits fade, and both have nearly the same sum. `merchants`, `countries`, `devices` and `categories` are marks of
@@ -91,12 +102,12 @@ class Profile:
         self.variance = 0.0
         self.newest = 0
         self.day = 0
-        self.counts = [0] * BUCKET_DAYS
+        self.counts: Counts = bytearray(BUCKET_DAYS)
         self.sums = [0] * BUCKET_DAYS
         self.peak_ratios = [0] * PEAK_DAYS
-        self.big_counts = [0] * PEAK_DAYS
-        self.hours = [0] * SPANS
-        self.weekdays = [0] * WEEKDAYS
+        self.big_counts: Counts = bytearray(PEAK_DAYS)
+        self.hours = bytearray(SPANS)
+        self.weekdays = bytearray(WEEKDAYS)
         self.merchants: list[int] = []
         self.merchant_ages = bytearray()
         self.countries: tuple[int, ...] = ()
@@ -106,7 +117,7 @@ class Profile:
         self.stand_in_day = 0
         self.stand_in_count = 0
         self.stand_in_sum = 0
-        self.stood_in: set[int] = set()
+        self.stood_in: frozenset[int] = frozenset()
 
     @property
     def last_seen(self) -> int | None:
@@ -126,21 +137,20 @@ class Profile:
         total = self.mean * weight + amount_minor
         return amount_minor * (weight + 1) / (total if total > 1.0 else 1.0)
 
-    def against_habit(self, amount_minor: int) -> tuple[float, float]:
+    def against_habit(self, amount_minor: float) -> tuple[float, float]:
         """`ratio`, and how many deviations the amount is above the usual one, at most MOST_DEVIATIONS; 0 at first.
 
         The deviation is robust, and drawn towards half the mean while the card is new.
         """
-        mean, weight = self.mean, self.n
-        if not weight:
+        n, mean = self.n, self.mean
+        if not n:
             return 1.0, 0.0
-        if weight > _MOST_WEIGHT:
-            weight = _MOST_WEIGHT
+        weight = n + 0.0 if n < _MOST_WEIGHT else _MOST_WEIGHT + 0.0
         pooled = (self.variance * weight + mean * mean * _HALF_MEAN_WEIGHT / 4) / (weight + _HALF_MEAN_WEIGHT)
         off = (amount_minor - mean) / (sqrt(pooled) if pooled > 1.0 else 1.0)
         if not -MOST_DEVIATIONS < off < MOST_DEVIATIONS:
             off = MOST_DEVIATIONS if off > 0 else -MOST_DEVIATIONS
-        return amount_minor * (weight + 1) / (mean * weight + amount_minor), off
+        return amount_minor * (weight + 1.0) / (mean * weight + amount_minor), off
 
     def observe(self, at: float, amount_minor: int, id_hash: int, fingerprint: int, marks: Marks = NO_MARKS) -> None:
         """Take in one decided transaction."""
@@ -155,7 +165,7 @@ class Profile:
         if days_ago < BUCKET_DAYS:
             self._count(days_ago, amount)
         self._update_statistics(amount)
-        self._grow_used_to(moment % SECONDS_PER_DAY // SPAN_SECONDS, (day + 3) % WEEKDAYS)  # 1970-01-01: Thursday
+        self._grow_used_to(moment % SECONDS_PER_DAY // _SPAN_SECONDS, (day + 3) % WEEKDAYS)  # 1970-01-01: Thursday
         self._meet(marks, days_ago if days_ago < OLDEST_AGE else OLDEST_AGE)
         self._remember((moment, amount, id_hash, fingerprint, marks[0]))
 
@@ -165,7 +175,7 @@ class Profile:
         By UTC day, of which a new one starts from nothing and a late event draws on the latest; and in the ring.
         """
         if self.find(id_hash) is not None:
-            self.stood_in.add(id_hash)
+            self.stood_in |= {id_hash}
         day = min(max(int(at), 0), _MAX_TIME) // SECONDS_PER_DAY
         if day > self.stand_in_day:
             self.stand_in_day, self.stand_in_count, self.stand_in_sum = day, 0, 0
@@ -197,22 +207,28 @@ class Profile:
             self.day += days
             for buckets in (self.counts, self.sums, self.peak_ratios, self.big_counts):
                 advance(buckets, days)
+            if isinstance(self.counts, list):  # rare; and big counts are never more
+                self.counts, self.big_counts = counts_of(self.counts), counts_of(self.big_counts)
             if self.merchant_ages:
-                self.merchant_ages = self.merchant_ages.translate(_older(min(days, OLDEST_AGE)))
+                self.merchant_ages = self.merchant_ages.translate(_older(days if days < OLDEST_AGE else OLDEST_AGE))
 
     def _count(self, days_ago: int, amount: int) -> None:
-        if self.counts[days_ago] < _MOST_COUNTED:
-            self.counts[days_ago] += 1
-        total = self.sums[days_ago] + amount
-        self.sums[days_ago] = total if total < _MOST_SUMMED else _MOST_SUMMED
+        counts, sums, peaks = self.counts, self.sums, self.peak_ratios
+        count = counts[days_ago]
+        if count < _MOST_IN_BYTES:
+            counts[days_ago] = count + 1
+        else:
+            self.counts = _one_more(counts, days_ago)
+        total = sums[days_ago] + amount
+        sums[days_ago] = total if total < _MOST_SUMMED else _MOST_SUMMED
         if days_ago >= PEAK_DAYS:
             return
         ratio = self.ratio(amount)
         steps = int(ratio * RATIO_STEPS)
-        if steps > self.peak_ratios[days_ago]:
-            self.peak_ratios[days_ago] = steps if steps < _MAX_RATIO_STEPS else _MAX_RATIO_STEPS
-        if ratio > BIG_RATIO and self.big_counts[days_ago] < _MOST_COUNTED:
-            self.big_counts[days_ago] += 1
+        if steps > peaks[days_ago]:
+            peaks[days_ago] = steps if steps < _MAX_RATIO_STEPS else _MAX_RATIO_STEPS
+        if ratio > BIG_RATIO:
+            self.big_counts = _one_more(self.big_counts, days_ago)
 
     def _update_statistics(self, amount: int) -> None:
         """Running mean and variance. Later amounts weigh more at first (2/(n+1)): an odd first is soon forgotten."""
@@ -230,22 +246,23 @@ class Profile:
     def _grow_used_to(self, span: int, weekday: int) -> None:
         hours, weekdays = self.hours, self.weekdays
         if hours[span] > _FULL or weekdays[weekday] > _FULL:
-            self.hours = hours = [each >> 1 for each in hours]
-            self.weekdays = weekdays = [each >> 1 for each in weekdays]
+            self.hours = hours = hours.translate(_HALVED)
+            self.weekdays = weekdays = weekdays.translate(_HALVED)
         hours[span] += ONCE
         weekdays[weekday] += ONCE
 
     def _meet(self, marks: Marks, age: int) -> None:
         """Remember where, in which country, from which device and for what was paid, so many days ago."""
         merchant, country, device, category = marks
+        countries, devices, categories = self.countries, self.devices, self.categories
         if merchant:
             self._visit(merchant, age)
-        if country and not (self.countries and self.countries[0] == country):
-            self.countries = _put_first(self.countries, country, PLACES)
-        if device and not (self.devices and self.devices[0] == device):
-            self.devices = _put_first(self.devices, device, PLACES)
-        if category and not (self.categories and self.categories[0] == category):
-            self.categories = _put_first(self.categories, category, CATEGORIES)
+        if country and not (countries and countries[0] == country):
+            self.countries = _put_first(countries, country, PLACES)
+        if device and not (devices and devices[0] == device):
+            self.devices = _put_first(devices, device, PLACES)
+        if category and not (categories and categories[0] == category):
+            self.categories = _put_first(categories, category, CATEGORIES)
 
     def _visit(self, merchant: int, age: int) -> None:
         merchants, ages = self.merchants, self.merchant_ages
@@ -268,21 +285,32 @@ class Profile:
     def _remember(self, entry: RingEntry) -> None:
         ring = self.ring
         ring.append(entry)
-        if len(ring) > RING_SIZE:
-            self._forget(0)
+        known = len(ring)
+        if known > RING_SIZE:
+            del ring[0]
         horizon = self.newest - RING_SECONDS
         for position in range(len(ring) - _ALWAYS_KEPT - 1, -1, -1):
             if ring[position][0] <= horizon:
-                self._forget(position)
+                del ring[position]
+        if self.stood_in and len(ring) < known:
+            self.stood_in &= {each for _, _, each, _, _ in ring}
 
-    def _forget(self, position: int) -> None:
-        if self.stood_in:
-            self.stood_in.discard(self.ring[position][2])
-        del self.ring[position]
+
+def _one_more(counts: Counts, position: int) -> Counts:
+    """The same counts after one more, at most _MOST_COUNTED; a list once that is no byte."""
+    count = counts[position]
+    if count == _MOST_IN_BYTES:
+        counts = list(counts)
+    if count < _MOST_COUNTED:
+        counts[position] = count + 1
+    return counts
 
 
 def _put_first(known: tuple[int, ...], mark: int, most: int) -> tuple[int, ...]:
-    return (mark, *[each for each in known if each != mark][: most - 1])
+    if mark not in known:
+        return (mark, *known[: most - 1])
+    position = known.index(mark)
+    return (mark, *known[:position], *known[position + 1 :])
 
 
 @cache

@@ -1,12 +1,15 @@
-"""A profile as bytes: one `struct`, little-endian, a version first. What is packed comes back bit by bit the same.
+"""A profile as bytes: little-endian, a version first. What is packed comes back bit by bit the same.
 
-The hot path. A layout is found by the first bytes of a profile, which say all that it depends on.
+The hot path. A layout is found by the first bytes of a profile, which say all that it depends on. Its structs are
+shared between layouts, so that a few dozen of them serve all cards and stay in the processor's cache.
 """
 
 import struct
-from functools import lru_cache
-from itertools import chain
+from collections.abc import Callable
+from functools import cache, lru_cache
+from itertools import starmap
 from math import inf
+from typing import Any
 
 from models.daily import SECONDS_PER_DAY
 from models.earlier_profiles import EARLIER_VERSIONS, unpack_earlier
@@ -19,14 +22,18 @@ from models.profile import (
     RING_SIZE,
     SPANS,
     WEEKDAYS,
+    Counts,
     Profile,
     ProfileCorrupt,
+    counts_of,
 )
 
 VERSION = 3
 _WIDE, _STAND_INS = 1, 2  # flags: wide columns; the day's stand-in approvals, and which of the ring they are, are last
 _MOST = (RING_SIZE, MERCHANTS, PLACES, PLACES, CATEGORIES)
 _HEADER = 2 + len(_MOST)
+
+_Layout = tuple[struct.Struct, struct.Struct, struct.Struct, int]  # head, marks, an entry of the ring; size of all
 
 
 def pack(profile: Profile) -> bytes:
@@ -45,26 +52,25 @@ def _packed(profile: Profile, flags: int) -> bytes:
     merchants, countries, devices = profile.merchants, profile.countries, profile.devices
     categories, ring = profile.categories, profile.ring
     header = bytes((VERSION, flags, len(ring), len(merchants), len(countries), len(devices), len(categories)))
-    return _layout(header).pack(
+    head, marks, entry, _ = _layout(header)
+    counts, bigs = (profile.counts, profile.big_counts) if flags & _WIDE else ((profile.counts,), (profile.big_counts,))
+    statistics = head.pack(
         header,
         profile.n,
         profile.newest,
         profile.mean,
         profile.variance,
         profile.merchant_ages,
-        *profile.hours,
-        *profile.weekdays,
-        *profile.counts,
+        profile.hours,
+        profile.weekdays,
+        *counts,
         *profile.sums,
         *profile.peak_ratios,
-        *profile.big_counts,
-        *merchants,
-        *countries,
-        *devices,
-        *categories,
-        *chain.from_iterable(ring),
-        *(_stand_ins(profile) if flags & _STAND_INS else ()),
+        *bigs,
     )
+    known = marks.pack(*merchants, *countries, *devices, *categories)
+    last = _packed_stand_ins(profile) if flags & _STAND_INS else b""
+    return b"".join((statistics, known, *starmap(entry.pack, ring), last))
 
 
 def unpack(data: bytes) -> Profile:
@@ -75,64 +81,77 @@ def unpack(data: bytes) -> Profile:
     if data[:1] in EARLIER_VERSIONS:
         return unpack_earlier(data)
     header = data[:_HEADER]
-    layout = _layout(header)
-    if len(data) != layout.size:
-        raise ProfileCorrupt(f"a profile of this kind takes {layout.size} bytes, not {len(data)}")
-    values = layout.unpack(data)
+    head, marks, entry, size = _layout(header)
+    if len(data) != size:
+        raise ProfileCorrupt(f"a profile of this kind takes {size} bytes, not {len(data)}")
+    _, flags, ring, merchants, countries, devices, _ = header
+    values = head.unpack_from(data)
+    counted: Callable[[Any], Counts] = bytearray
+    if flags & _WIDE:
+        values, counted = _gathered(values), counts_of
     profile = Profile.__new__(Profile)
-    _, profile.n, profile.newest, mean, variance, ages = values[:_HOURS]
+    _, profile.n, profile.newest, mean, variance, ages, hours, weekdays, counts = values[:_SUMS]
     if not (0 <= mean < inf and 0 <= variance < inf):
         raise ProfileCorrupt("the running statistics are not finite")
     profile.mean, profile.variance, profile.day = mean, variance, profile.newest // SECONDS_PER_DAY
     profile.merchant_ages = bytearray(ages)
-    profile.hours = list(values[_HOURS:_WEEKDAYS])
-    profile.weekdays = list(values[_WEEKDAYS:_COUNTS])
-    profile.counts = list(values[_COUNTS:_SUMS])
+    profile.hours, profile.weekdays = bytearray(hours), bytearray(weekdays)
+    profile.counts, profile.big_counts = counted(counts), counted(values[_BIGS])
     profile.sums = list(values[_SUMS:_PEAKS])
     profile.peak_ratios = list(values[_PEAKS:_BIGS])
-    profile.big_counts = list(values[_BIGS:_MARKS])
-    _, flags, ring, merchants, countries, devices, categories = header
-    end = _MARKS + merchants
-    profile.merchants = list(values[_MARKS:end])
-    profile.countries = values[end : (end := end + countries)]
-    profile.devices = values[end : (end := end + devices)]
-    profile.categories = values[end : (end := end + categories)]
-    entries = iter(values[end : end + 5 * ring])
-    profile.ring = list(zip(entries, entries, entries, entries, entries, strict=True))  # five at a time
-    profile.stood_in = set()
+    known = marks.unpack_from(data, head.size)
+    profile.merchants = list(known[:merchants])
+    profile.countries = known[merchants : (end := merchants + countries)]
+    profile.devices = known[end : (end := end + devices)]
+    profile.categories = known[end:]
+    begin = head.size + marks.size
+    profile.ring = list(entry.iter_unpack(data[begin : begin + ring * entry.size]))
     if flags & _STAND_INS:
-        profile.stand_in_day, profile.stand_in_count, profile.stand_in_sum, marked = values[-4:]
-        profile.stood_in = {entry[2] for position, entry in enumerate(profile.ring) if marked >> position & 1}
+        profile.stand_in_day, profile.stand_in_count, profile.stand_in_sum, marked = _STOOD_IN.unpack(
+            data[-_STOOD_IN.size :]
+        )
+        profile.stood_in = frozenset(entry[2] for position, entry in enumerate(profile.ring) if marked >> position & 1)
     else:
         profile.stand_in_day = profile.stand_in_count = profile.stand_in_sum = 0
+        profile.stood_in = frozenset()
     return profile
 
 
-_HOURS = 6  # fields before
-_WEEKDAYS = _HOURS + SPANS
-_COUNTS = _WEEKDAYS + WEEKDAYS
-_SUMS = _COUNTS + BUCKET_DAYS
+_COUNTS = 8  # fields before
+_SUMS = _COUNTS + 1
 _PEAKS = _SUMS + BUCKET_DAYS
 _BIGS = _PEAKS + PEAK_DAYS
-_MARKS = _BIGS + PEAK_DAYS
+
+_STOOD_IN = struct.Struct("<HHQI")
 
 
-def _stand_ins(profile: Profile) -> tuple[int, int, int, int]:
+def _gathered(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Fields of wide columns, with all counts of a column as one, as the narrow ones have them."""
+    sums = _COUNTS + BUCKET_DAYS
+    bigs = sums + BUCKET_DAYS + PEAK_DAYS
+    return (*values[:_COUNTS], values[_COUNTS:sums], *values[sums:bigs], values[bigs:])
+
+
+def _packed_stand_ins(profile: Profile) -> bytes:
     marked = sum(1 << position for position, entry in enumerate(profile.ring) if entry[2] in profile.stood_in)
-    return profile.stand_in_day, profile.stand_in_count, profile.stand_in_sum, marked
+    return _STOOD_IN.pack(profile.stand_in_day, profile.stand_in_count, profile.stand_in_sum, marked)
 
 
 @lru_cache(maxsize=8_192)
-def _layout(header: bytes) -> struct.Struct:
+def _layout(header: bytes) -> _Layout:
     if len(header) < _HEADER or header[0] != VERSION or header[1] > _WIDE | _STAND_INS:
         raise ProfileCorrupt(f"no profile of version {VERSION} or before: begins with {header.hex() or 'nothing'}")
-    ring, merchants, *others = lengths = header[2:]
+    ring, merchants, *_ = lengths = header[2:]
     if any(length > most for length, most in zip(lengths, _MOST, strict=True)):
         raise ProfileCorrupt(f"longer than any profile: {lengths.hex()}")
-    count, total = "HQ" if header[1] & _WIDE else "BI"
-    statistics = f"{_HEADER}sIIdd{merchants}s{SPANS}B{WEEKDAYS}B"
+    count, total = ("H", "Q") if header[1] & _WIDE else ("s", "I")
+    statistics = f"{_HEADER}sIIdd{merchants}s{SPANS}s{WEEKDAYS}s"
     buckets = f"{BUCKET_DAYS}{count}{BUCKET_DAYS}{total}{PEAK_DAYS}H{PEAK_DAYS}{count}"
-    entries = f"I{total}QIH" * ring
-    return struct.Struct(
-        f"<{statistics}{buckets}{merchants + sum(others)}H{entries}{'HHQI' if header[1] & _STAND_INS else ''}"
-    )
+    head, marks, entry = _struct(statistics + buckets), _struct(f"{sum(lengths[1:])}H"), _struct(f"I{total}QIH")
+    last = _STOOD_IN.size if header[1] & _STAND_INS else 0
+    return head, marks, entry, head.size + marks.size + ring * entry.size + last
+
+
+@cache  # shared: a few dozen
+def _struct(fields: str) -> struct.Struct:
+    return struct.Struct(f"<{fields}")
