@@ -176,14 +176,16 @@ class Incidents:
         samples: Iterable[str] = (),
         partition: int | None = None,
         evidence: Mapping[str, str] | None = None,
+        cause: str | None = None,
     ) -> Alert | None:
         """Record failures of a component in a batch; the alert opens an incident, or is an update that is due.
 
-        Evidence of later failures is laid over that of earlier ones.
+        Evidence of later failures is laid over that of earlier ones. `cause` is the reason that a reason follows from,
+        and may be told of later: an incident has its name.
         """
         incident = self._open.get(component) or self._doubted.get(component)
         if incident is None:
-            incident = _Incident(component, reason, now.time, now.seconds, now.seconds, partition)
+            incident = _Incident(component, cause or reason, now.time, now.seconds, now.seconds, partition)
         incident.count += count
         incident.amount_minor += amount_minor
         incident.samples.extend(sample for sample in list(samples)[: MOST_SAMPLES - len(incident.samples)])

@@ -64,8 +64,9 @@ class Announcer:
         samples: list[str] | None = None,
         partition: int | None = None,
         evidence: Mapping[str, str] | None = None,
+        cause: str | None = None,
     ) -> None:
-        """Something failed; equal failures make one incident."""
+        """Something failed, because of `cause` if that is known; equal failures make one incident."""
         alert = self._incidents.failed(
             component,
             reason,
@@ -75,6 +76,7 @@ class Announcer:
             samples=samples or (),
             partition=partition,
             evidence=evidence,
+            cause=cause,
         )
         if alert is not None:
             self._tell(alert)

@@ -58,6 +58,7 @@ class Scoring:
         self._durations: deque[float] = deque(maxlen=MOST_DURATIONS)
         self._restarts = 0  # of the link, as far as the breaker knows
         self.successes = 0  # answers in time and sane, trials included
+        self.failure: FallbackReason | None = None  # of the latest answer; None if it can be used
 
     @property
     def snapshot_created(self) -> float | None:
@@ -128,6 +129,7 @@ class Scoring:
             self._check(scored, rows)
         except NotScored as failure:
             if failure.reason is not FallbackReason.MODEL_COLD_START:
+                self.failure = failure.reason
                 poison = failure.reason is FallbackReason.MODEL_INVALID_OUTPUT
                 self._breaker.failed(time.monotonic(), poison=poison)
             if failure.reason is FallbackReason.MODEL_INVALID_OUTPUT:
@@ -137,6 +139,7 @@ class Scoring:
         self._durations.append(now - began)
         self._breaker.succeeded(now, slow=now - began > self._slow_after)
         self.successes += 1
+        self.failure = None
         return scored
 
     @staticmethod

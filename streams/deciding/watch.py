@@ -102,6 +102,7 @@ class LaneWatch:
                 amount_minor=tally.amount_minor,
                 samples=tally.samples,
                 partition=lane.partition if part == LANES else None,
+                cause=self._scoring.failure if reason is FallbackReason.CIRCUIT_OPEN else None,
             )
         well = {LANES, OPERATOR, JUDGEMENT} if batch.tallies else set()
         if any(source is DecisionSource.MODEL for _, source in batch.tallies):

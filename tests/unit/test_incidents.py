@@ -84,6 +84,16 @@ def test_a_breaker_that_opened_because_of_late_batches_opens_an_incident_that_na
     assert opening.reason == "RESPONSE_TIMEOUT"
 
 
+@pytest.mark.parametrize("cause", ["MODEL_INVALID_OUTPUT", "RESPONSE_TIMEOUT"])
+def test_a_breaker_told_of_before_what_opened_it_opens_an_incident_that_names_that(cause: str) -> None:
+    """Two lanes ask one scorer: the batch that met the open breaker may be committed before the one that opened it."""
+    incidents = of_three()
+    opening = incidents.failed("scorer", "CIRCUIT_OPEN", at(0), count=4, cause=cause)
+    assert opening is not None
+    assert (opening.reason, opening.count) == (cause, 4)
+    assert incidents.failed("scorer", cause, at(0), count=1) is None
+
+
 def test_an_update_sums_up_what_happened_since() -> None:
     incidents = open_incident()
     incidents.failed("scorer", "CIRCUIT_OPEN", at(10), count=4, amount_minor=70)

@@ -100,6 +100,7 @@ async def test_after_failures_in_a_row_the_model_is_not_asked() -> None:
     assert reasons == [FallbackReason.RESPONSE_TIMEOUT] * 2 + [FallbackReason.CIRCUIT_OPEN] * 2
     assert len(scorer.asked) == 2
     assert scorer.condemned == 0
+    assert gate.failure is FallbackReason.RESPONSE_TIMEOUT
 
 
 async def test_one_lie_is_enough_to_rest_a_model() -> None:
@@ -111,6 +112,7 @@ async def test_one_lie_is_enough_to_rest_a_model() -> None:
         FallbackReason.CIRCUIT_OPEN,
     ]
     assert [each.cause for each in gate.transitions()] == [BreakerCause.POISON]
+    assert gate.failure is FallbackReason.MODEL_INVALID_OUTPUT
 
 
 async def test_answers_that_are_nearly_too_late_rest_a_model_though_each_is_used(
@@ -195,7 +197,7 @@ async def test_trials_in_shadow_close_the_breaker_without_traffic(rested: tuple[
     gate, scorer = rested
     scorer.failure = None
     await until(lambda: gate.state is BreakerState.CLOSED)
-    assert gate.successes == POLICY.trial_successes
+    assert (gate.successes, gate.failure) == (POLICY.trial_successes, None)
     assert scorer.asked[-1].tolist() == ROWS
 
 

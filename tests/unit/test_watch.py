@@ -29,8 +29,16 @@ class Announcer:
         self.incidents = Incidents(IncidentPolicy(soft_batches=1, quiet_seconds=3.0), source="w")
         self.alerts: list[Alert] = []
 
-    def failed(self, component: str, reason: str, *, samples: list[str] | None = None, **facts: int | None) -> None:
-        alert = self.incidents.failed(component, reason, self.now(), samples=samples or (), **facts)
+    def failed(
+        self,
+        component: str,
+        reason: str,
+        *,
+        samples: list[str] | None = None,
+        cause: str | None = None,
+        **facts: int | None,
+    ) -> None:
+        alert = self.incidents.failed(component, reason, self.now(), samples=samples or (), cause=cause, **facts)
         self.alerts += [alert] if alert else []
 
     def healthy(self, component: str) -> None:
@@ -61,6 +69,7 @@ class Link:
 
 class Gate:
     successes = 0
+    failure: FallbackReason | None = None
     state = BreakerState.CLOSED
     snapshot_created = None
 
@@ -223,6 +232,21 @@ def test_every_fallback_opens_an_incident(watched: Watched, reason: FallbackReas
     batch.fallbacks[reason] = FallbackTally(count=1, samples=["t-1"])
     watched.watch.decided(a_lane(), batch)
     assert [(told, status) for _, told, status in watched.announcer.told] == [(reason, OPEN)]
+
+
+@pytest.mark.parametrize("other", [FallbackReason.CIRCUIT_OPEN, FallbackReason.CONSUMER_LAG])
+def test_a_breaker_met_before_what_opened_it_is_told_has_the_name_of_that(
+    watched: Watched, other: FallbackReason
+) -> None:
+    watched.gate.failure = FallbackReason.MODEL_INVALID_OUTPUT
+    for reason in (other, FallbackReason.MODEL_INVALID_OUTPUT):
+        batch = Decided()
+        batch.fallbacks[reason] = FallbackTally(count=1, samples=["t-1"])
+        watched.watch.decided(a_lane(), batch)
+    expected = [("scorer", FallbackReason.MODEL_INVALID_OUTPUT, OPEN)]
+    if other is FallbackReason.CONSUMER_LAG:
+        expected.insert(0, ("lanes", other, OPEN))
+    assert watched.announcer.told == expected
 
 
 async def test_rules_that_fail_are_an_incident_of_their_own(watched: Watched) -> None:
