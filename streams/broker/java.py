@@ -18,7 +18,11 @@ SAFETY = (
     "--sun-misc-unsafe-memory-access=allow",  # Kafka's buffers; says what is so, and spares the log a warning
     "--enable-native-access=ALL-UNNAMED",  # zstd and snappy
 )
-BROKER = ("-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")  # G1 by name: on a small machine Java would choose Serial
+BROKER = (
+    "-XX:+UseG1GC",  # by name: on a small machine Java would choose Serial
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:TieredStopAtLevel=1",  # the second compiler takes a processor for minutes, from those whom this broker serves
+)
 TOOL = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx128m")  # it runs for half a second
 
 # Options that a user set for other programs must not change this one.

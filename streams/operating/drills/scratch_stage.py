@@ -27,10 +27,7 @@ from streams.wire.codec import write_transaction
 from streams.wire.snapshot_record import CHAMPION, SnapshotRecord, write_snapshot
 
 WORKERS = 2
-KAFKA = KafkaOptions(
-    heap_mb=512,
-    java=("-XX:TieredStopAtLevel=1",),  # a broker of minutes: Java's second compiler would take a processor of two
-)
+HEAP_MB = 512
 WARM_UP_PAYMENTS = 40_000
 SETTINGS = """\
 # Settings of `holdfast drill`: those of production, but for what a drill needs.
@@ -109,7 +106,7 @@ async def scratch_stage(home: Path, told: Told) -> AsyncIterator[ScratchStage]:
     """A scratch installation whose model has learnt from simulated traffic; all of it is gone after the block."""
     told("model", f"learns {WARM_UP_PAYMENTS:,} simulated payments")
     warm_up = await asyncio.to_thread(learnt_from_simulation, TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
-    kafka = EmbeddedKafka(home / "kafka", KAFKA)
+    kafka = EmbeddedKafka(home / "kafka", KafkaOptions(heap_mb=HEAP_MB))
     async with kafka:
         environment = scratch_environment(home, SETTINGS) | {"HOLDFAST_BROKER": kafka.bootstrap}
         settings = load_settings(None, environment)
