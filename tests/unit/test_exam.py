@@ -103,6 +103,12 @@ def test_a_slow_champion_is_no_excuse_below_the_bound_and_no_reason_to_refuse() 
     assert sat(CHAMPION, clock=lambda: next(steps)).refusal is None
 
 
+def test_one_try_that_nothing_disturbed_clears_a_model() -> None:
+    disturbed = [0.0, 0.5] * (exams._TRIES - 1) + [0.0, 0.0004]
+    steps = iter([0.0, 0.0005] * exams._TRIES + disturbed)
+    assert sat(CHAMPION, clock=lambda: next(steps)).refusal is None
+
+
 @pytest.mark.parametrize("rows", [0, 1, 150])
 def test_with_too_few_labels_only_what_is_broken_fails(rows: int) -> None:
     assert sat(SABOTAGED["inverted"][0], rows=rows).refusal is None
