@@ -48,6 +48,14 @@ def begin_at(consumer: "AIOKafkaConsumer", places: Offsets) -> None:
         consumer.seek(partition, offset)
 
 
+async def behind(consumer: "AIOKafkaConsumer", ends: Offsets) -> list["TopicPartition"]:
+    """The partitions that have not been read up to these offsets.
+
+    By position, not by record: the last places before an offset may be transaction markers.
+    """
+    return [each for each, end in ends.items() if await consumer.position(each) < end]
+
+
 async def whole(consumer: "AIOKafkaConsumer", partitions: list["TopicPartition"]) -> AsyncIterator[list[Any]]:
     """All records that are there now, a list from one partition at a time."""
     starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
@@ -65,8 +73,7 @@ async def stretch(consumer: "AIOKafkaConsumer", starts: Offsets, ends: Offsets) 
         for partition, records in (await consumer.getmany(timeout_ms=LOOK_MS, max_records=MOST_RECORDS)).items():
             if partition in waiting:
                 yield [record for record in records if record.offset < ends[partition]]
-        # By position, not by record: the last places of a stretch may be transaction markers.
-        done = {each for each in waiting if await consumer.position(each) >= ends[each]}
-        consumer.pause(*done)
-        waiting -= done
+        still = set(await behind(consumer, {each: ends[each] for each in waiting}))
+        consumer.pause(*waiting - still)
+        waiting = still
         await asyncio.sleep(0)  # what is fetched already is given out without a turn of the loop

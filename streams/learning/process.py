@@ -18,7 +18,7 @@ from streams.alerting.heart import Heart
 from streams.alerting.outbox import Outbox
 from streams.broker.clients import reader
 from streams.broker.follower import Follower
-from streams.broker.reading import begin_at, partitions_of, place
+from streams.broker.reading import Offsets, begin_at, behind, partitions_of, place
 from streams.broker.topics import DECISIONS, Topic, name_of
 from streams.learning.good_models import GoodModels
 from streams.learning.memory import recall, taught
@@ -36,7 +36,7 @@ from streams.wire.control import MODEL, RollbackOrder, read_rollback
 
 log = structlog.get_logger()
 
-POLL_MS = 250  # longer than a fetch may wait: an empty poll means that there is nothing
+POLL_MS = 250  # longer than a fetch may wait
 FETCH_BYTES, FETCH_WAIT_MS = 1 << 18, 200  # in no hurry: else each batch of each lane costs the broker an answer
 MOST_RECORDS = 2000  # in one poll: about 0.2 s of learning
 
@@ -70,6 +70,7 @@ class LearnerProcess:
         control = name_of(Topic.CONTROL, settings.topics)
         self._control = Follower(settings=settings.broker, takes={control: self._take_control})
         self._order: RollbackOrder | None = None  # the latest
+        self._decided: Offsets | None = None  # up to here decisions are read before the labels
         self._barrier: Barrier | None = None
         self._study: Study
         self._succession: Succession
@@ -181,8 +182,8 @@ class LearnerProcess:
 
     async def _read_again(self, consumer: AIOKafkaConsumer, take: Take, until: Mapping[str, int]) -> None:
         ends = {each: until.get(place(each), 0) for each in consumer.assignment()}
-        while behind := [each for each, end in ends.items() if await consumer.position(each) < end]:
-            for partition, records in (await consumer.getmany(*behind, timeout_ms=POLL_MS)).items():
+        while unread := await behind(consumer, ends):
+            for partition, records in (await consumer.getmany(*unread, timeout_ms=POLL_MS)).items():
                 for record in records:
                     if record.offset < ends[partition]:
                         take(record)
@@ -193,28 +194,31 @@ class LearnerProcess:
             self._study.positions.offsets[place(partition)] = start
 
     async def _round(self) -> None:
-        """Decisions to their end, then labels, then what matured once the labels of that time are read; a snapshot."""
+        """Decisions that there are, then labels, then what matured once the labels of that time are read; a snapshot.
+
+        A label read before its payment counts against an allowance that the payment has not raised yet.
+        """
         if self._order is not None and self._order.order_id != self._study.order:
             step = self._succession.obey(self._order)
             if step is not None:
                 await self._publish(step)
-        if not await self._drained(self._decisions, self._study.take_decision):
-            return
+        if self._decided is None:
+            self._decided = await self._decisions.end_offsets(self._decisions.assignment())
+        await self._read(self._decisions, self._study.take_decision)
         if self._barrier is None:
+            if await behind(self._decisions, self._decided):
+                return
             ends = await self._labels.end_offsets(self._labels.assignment())
             self._barrier = Barrier(self._study.newest_event(), ends)
-        await self._drained(self._labels, self._study.take_label)
-        if all([await self._labels.position(each) >= end for each, end in self._barrier.ends.items()]):
+        await self._read(self._labels, self._study.take_label)
+        if not await behind(self._labels, self._barrier.ends):
             self._study.mature(self._barrier.now)
-            self._barrier = None
+            self._decided = self._barrier = None
         if self._study.snapshot_due():
             await self._publish(self._succession.next())
 
-    async def _drained(self, consumer: AIOKafkaConsumer, take: Take) -> bool:
-        """Read one poll's worth and learn from it; whether that was about all there is.
-
-        Not to the last record: beyond what can be read lies, nearly always, some lane's open transaction.
-        """
+    async def _read(self, consumer: AIOKafkaConsumer, take: Take) -> None:
+        """Read one poll's worth and learn from it."""
         polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
         for partition, records in polled.items():
             for record in records:
@@ -222,10 +226,6 @@ class LearnerProcess:
                     self._study.learn(lesson)
             self._study.positions.offsets[place(partition)] = records[-1].offset + 1
         await asyncio.sleep(0)
-        return all(
-            (consumer.highwater(partition) or 0) - records[-1].offset <= MOST_RECORDS
-            for partition, records in polled.items()
-        )
 
     async def _publish(self, step: Step) -> None:
         study = self._study

@@ -21,6 +21,13 @@ pytestmark = pytest.mark.kafka
 
 QUICK = {"learner_publish_interval_seconds": "0.3", "labels_most_frauds_per_acceptor": "5"}
 SHOP = "mer_robbed"
+IMPATIENT = """
+import streams.learning.process as learning
+from streams.operating.cli import main
+
+learning.POLL_MS = 0  # as if the broker were slow to answer: most polls are empty
+main(["learner"])
+"""
 
 
 @pytest.fixture
@@ -120,3 +127,16 @@ def test_a_source_that_floods_is_silenced_and_the_learner_goes_back_to_before_it
         learn_by_life(outside, range(400, 410))
         outside.until(lambda: [each["status"] for each in outside.alerts("rollback")][-1] == "resolved")
         assert went_back_to < labels_of_champions(outside)[-1] < 300  # some came before their payments, and were heard
+
+
+def test_a_learner_that_was_away_hears_labels_after_the_payments_however_slow_the_broker_is(outside: Outside) -> None:
+    for number in range(20_000):
+        decide(outside, number, shop=f"mer_{number % 50}")
+    for number in range(300):
+        report(outside, number)
+    outside.flush()
+    settings = {"labels_burst": "60", "labels_most_frauds_per_acceptor": "1000"}
+    with a_learner(outside, program=("-c", IMPATIENT), **QUICK | settings) as learner:
+        outside.until(lambda: learner.metric("holdfast_examples_learnt") == 300)
+        assert silenced(outside) == []
+        assert outside.alerts("label-sources") == []
