@@ -96,6 +96,7 @@ class LearnerProcess:
             labels = self._study.learner.model.labels
             log.info("learner_ready", metrics_port=port, labels=labels, waiting=self._study.waiting)
             tell_ready(LEARNER)
+            give_way(10)  # payments are decided first; until here, whoever was away is to be back soon
             while True:
                 await self._round()
 
@@ -249,5 +250,4 @@ class LearnerProcess:
 
 def run(settings: Settings) -> None:
     """Run the learner until it is told to stop; exit 70 on anything it cannot know the state of."""
-    give_way(10)  # payments are decided first
     live(LEARNER, lambda: LearnerProcess(settings).run())
