@@ -49,7 +49,7 @@ class Barrier(NamedTuple):
     """Event time `now` may settle what silence settles once labels are read to `ends`: a report may lie below them."""
 
     now: float
-    ends: Mapping[TopicPartition, int]
+    ends: Offsets
 
 
 class LearnerProcess:
