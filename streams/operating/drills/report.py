@@ -28,6 +28,8 @@ HEADINGS = (
 def markdown(rounds: Sequence[Round]) -> str:
     """Tables, and each expectation."""
     lines = [
+        f"# {_title(rounds)}",
+        "",
         _circumstances(rounds),
         "",
         f"| {' | '.join(HEADINGS)} |",
@@ -44,10 +46,9 @@ def markdown(rounds: Sequence[Round]) -> str:
 
 def page(rounds: Sequence[Round]) -> str:
     """One file that needs nothing else."""
-    held = "passed" if all(each.passed for each in rounds) else "failed"
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><title>Holdfast drills</title>",
-        f"<style>{STYLE}</style><h1>Holdfast drills: {held}</h1>",
+        f"<style>{STYLE}</style><h1>{_title(rounds)}</h1>",
         f"<p>{html.escape(_circumstances(rounds))}</p><p>{html.escape(_conservation(rounds))}</p>",
         f"<table><tr><th>{'<th>'.join(HEADINGS)}",
     ]
@@ -71,6 +72,10 @@ def conclusion(rounds: Sequence[Round]) -> str:
     """How many passed, and what became of the payments."""
     results = [each for played in rounds for each in played.results]
     return f"{sum(each.passed for each in results)} of {len(results)} drills passed. {_conservation(rounds)}"
+
+
+def _title(rounds: Sequence[Round]) -> str:
+    return f"Holdfast drills: {'passed' if all(each.passed for each in rounds) else 'failed'}"
 
 
 def _by_drill(rounds: Sequence[Round]) -> Iterator[tuple[str, list[Result]]]:

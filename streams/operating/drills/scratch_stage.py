@@ -5,14 +5,17 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from models.online import OnlineModel
 from models.simulator.policy import TrafficPolicy
 from models.snapshot import Snapshot, to_plain
 from models.transaction import Transaction
+from models.warm_up import WarmUp
 from streams.broker.clients import sender
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.kafka_launch import KafkaOptions
@@ -101,11 +104,17 @@ class ScratchStage(Stage):
                 os.killpg(kept.pid, number)
 
 
+@cache
+def _warm_up() -> WarmUp:
+    """Once for all rounds; handing it over uses it up."""
+    return learnt_from_simulation(TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
+
+
 @asynccontextmanager
 async def scratch_stage(home: Path, told: Told) -> AsyncIterator[ScratchStage]:
     """A scratch installation whose model has learnt from simulated traffic; all of it is gone after the block."""
     told("model", f"learns {WARM_UP_PAYMENTS:,} simulated payments")
-    warm_up = await asyncio.to_thread(learnt_from_simulation, TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
+    warm_up = deepcopy(await asyncio.to_thread(_warm_up))
     kafka = EmbeddedKafka(home / "kafka", KafkaOptions(heap_mb=HEAP_MB))
     async with kafka:
         environment = scratch_environment(home, SETTINGS) | {"HOLDFAST_BROKER": kafka.bootstrap}
