@@ -124,6 +124,10 @@ class LearnerSettings:
     keep_model_minutes: Seconds = 60.0  # between two champions that are kept to go back to, eight in all
     most_examples: Count = 500_000  # held in memory, about 0.6 KB each; the oldest go first
 
+    def are_enough(self, *, labels: int, frauds: int) -> bool:
+        """Whether a model that has learnt so many may decide."""
+        return labels >= self.least_labels and frauds >= self.least_frauds
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcilerSettings:

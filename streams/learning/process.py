@@ -32,7 +32,7 @@ from streams.priority import give_way
 from streams.ready_signal import tell_ready
 from streams.settings import Settings
 from streams.wire.codec import MalformedRecord
-from streams.wire.control import MODEL, RollbackOrder, read_rollback
+from streams.wire.control import MODEL, ModelOrder, read_model_order
 
 log = structlog.get_logger()
 
@@ -69,7 +69,7 @@ class LearnerProcess:
         self._publisher = Publisher(settings, clock=lambda: datetime.now(UTC))
         control = name_of(Topic.CONTROL, settings.topics)
         self._control = Follower(settings=settings.broker, takes={control: self._take_control})
-        self._order: RollbackOrder | None = None  # the latest
+        self._order: ModelOrder | None = None  # the latest
         self._barrier: Barrier | None = None
         self._study: Study
         self._succession: Succession
@@ -102,7 +102,7 @@ class LearnerProcess:
         if key != MODEL or value is None:
             return
         try:
-            self._order = read_rollback(value)
+            self._order = read_model_order(value)
         except MalformedRecord as error:
             log.error("control_unreadable", error=str(error))
 
@@ -145,7 +145,7 @@ class LearnerProcess:
             taught=0 if memory.snapshot is None else taught(memory.snapshot),
         )
         good = GoodModels(every=timedelta(minutes=self._settings.learner.keep_model_minutes), kept=memory.good)
-        self._succession = Succession(self._study, good, memory.champion_record)
+        self._succession = Succession(self._study, good, memory.champion_record, refused=memory.refused)
         self._publisher.workers_know(memory.published_acceptors)
         state = memory.snapshot.label_offsets if memory.snapshot is not None else {}
         oldest = state.get("oldest", {})

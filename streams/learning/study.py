@@ -203,6 +203,10 @@ class Study:
             }
         )
 
+    def is_taught_enough(self, model: Snapshot) -> bool:
+        """Whether it has learnt so much that it may decide."""
+        return self._settings.are_enough(labels=model.labels, frauds=model.frauds)
+
     def go_back(self, model: Snapshot) -> None:
         """Learn on from this model: what was learnt since it was made is given up."""
         self.learner.model = OnlineModel.from_snapshot(model)
