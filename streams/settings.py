@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from models.family import Family
 from models.label_trust import LabelTrust
 from rules.block_limit import BlockLimitPolicy
 from rules.breaker import BreakerPolicy
@@ -114,6 +115,7 @@ class ScorerSettings:
 class LearnerSettings:
     """How labels become a model."""
 
+    family: Family = Family.LOGISTIC  # of the model
     maturity_days: Annotated[float, Meta(gt=0)] = 7.0  # no report for so long: legitimate
     publish_interval_seconds: Seconds = 10.0
     publish_every_labels: Count = 20_000

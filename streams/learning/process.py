@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from models.classifier import Classifier, family_of, goes_on, restored, untaught
 from models.drift_watch import DriftSign
 from models.examples import Lesson
 from models.learner import Learner
-from models.online import OnlineModel
+from models.snapshot import Snapshot
 from streams.alerting.announcer import Announcer
 from streams.alerting.heart import Heart
 from streams.alerting.outbox import Outbox
@@ -133,8 +134,7 @@ class LearnerProcess:
     async def _open(self, opened: contextlib.AsyncExitStack) -> None:
         """Take up an earlier learner's state, and stand where it stood."""
         memory = await recall(self._settings)
-        model = OnlineModel.from_snapshot(memory.snapshot) if memory.snapshot is not None else None
-        learner = Learner(model, merchants=memory.merchants, card_fraud_at=memory.card_fraud_at)
+        learner = Learner(self._model(memory.snapshot), merchants=memory.merchants, card_fraud_at=memory.card_fraud_at)
         self._study = Study(
             self._settings.learner,
             learner,
@@ -154,6 +154,15 @@ class LearnerProcess:
         self._study.positions.mark(0)
         if "next" in state:
             await self._rebuild(state)
+
+    def _model(self, snapshot: Snapshot | None) -> Classifier:
+        """Where the last one stood, in the family wanted; a new one where they have nothing in common."""
+        wanted = self._settings.learner.family
+        if snapshot is not None and goes_on(snapshot, wanted):
+            return restored(snapshot, wanted)
+        if snapshot is not None:
+            log.warning("model_begins_anew", was=family_of(snapshot), family=wanted, without=snapshot.model_version)
+        return untaught(wanted)
 
     async def _reader(
         self, opened: contextlib.AsyncExitStack, topics: tuple[Topic, ...], oldest: Mapping[str, int]

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from models.snapshot import Snapshot, SnapshotInvalid, from_plain
 from models.track_record import TrackRecord
+from models.trees import count_of
 from streams.operating.context import settings_of
 from streams.operating.control import say
 from streams.wire.control import MODEL, ModelOrder, ModelVerb, write_model_order
@@ -36,14 +37,15 @@ Who = Annotated[str, typer.Option("--who", envvar="HOLDFAST_OPERATOR", help="You
 def list_(ctx: typer.Context) -> None:
     """Show the champion, which decides, the candidate, if the learner's own is another, and those to go back to."""
     table = Table(box=SIMPLE_HEAD)
-    for heading in ("model", "made", "role", "labels", "frauds", "columns"):
-        table.add_column(heading, justify="right" if heading in ("labels", "frauds", "columns") else "left")
+    for heading in ("model", "made", "role", "labels", "frauds", "columns", "trees"):
+        table.add_column(heading, justify="left" if heading in ("model", "made", "role") else "right")
     for role, record in _records(settings_of(ctx)):
         snapshot = record.snapshot
         counts = (int(snapshot.get(name, 0)) for name in ("labels", "frauds"))
         made = f"{record.created_at:%Y-%m-%d %H:%M:%S} UTC"
-        columns = str(len(snapshot.get("features", ())) + sum(map(len, snapshot.get("knots", ()))))
-        table.add_row(record.model_version, made, role, *(f"{each:,}" for each in counts), columns)
+        columns = len(snapshot.get("features", ())) + sum(map(len, snapshot.get("knots", ())))
+        trees = count_of(snapshot["trees"]) if "trees" in snapshot else 0
+        table.add_row(record.model_version, made, role, *(f"{each:,}" for each in counts), str(columns), str(trees))
     Console().print(table)
 
 
@@ -51,7 +53,8 @@ def list_(ctx: typer.Context) -> None:
 def show(ctx: typer.Context, version: Version = "") -> None:
     """Show what weighs most in a model, the champion where none is named, and what may be automatic by it.
 
-    A weight is what one standard deviation adds to the log-odds of fraud.
+    A weight is what one standard deviation adds to the log-odds of fraud; of trees, how far apart the sides of all
+    splits of a feature are, in sum.
     """
     snapshot = _snapshot(_found(_records(settings_of(ctx)), version))
     table = Table(box=SIMPLE_HEAD, title=f"{snapshot.model_version}: {snapshot.labels:,} labels")
@@ -214,7 +217,9 @@ def what_may_be_automatic(snapshot: Snapshot) -> str:
 
 def _weights(snapshot: Snapshot) -> dict[str, float]:
     scored = (column.scored_weight for column in snapshot.columns)
-    return {"(intercept)": snapshot.scored_intercept, **dict(zip(snapshot.hinges.columns, scored, strict=True))}
+    weights = {"(intercept)": snapshot.scored_intercept, **dict(zip(snapshot.hinges.columns, scored, strict=True))}
+    trees = {} if snapshot.trees is None else snapshot.trees.moves
+    return weights | {f"(trees) {snapshot.hinges.names[index]}": moved for index, moved in trees.items()}
 
 
 async def _ordered(settings: "Settings", order: ModelOrder) -> str | None:
