@@ -1,6 +1,6 @@
 """What the model costs: features, a profile and a score for a payment, a lesson for the learner, a snapshot for both.
 
-    python -m bench.model
+    python -m bench.model [--family blend]
 
 On simulated payments, in this process alone. River does the same lessons for comparison: ratios hold on a busy machine,
 too. Exits 1 if a bound is broken.
@@ -22,10 +22,12 @@ from rich.console import Console
 from rich.table import Table
 from river import linear_model, optim, preprocessing
 
+from models.classifier import Classifier
+from models.family import Family
 from models.linear import LinearScorer
 from models.marks import Marks, marks_of
 from models.merchant_history import MerchantHistory
-from models.online import FIRST_SQUARES, LEARNING_RATE, OnlineModel
+from models.online import FIRST_SQUARES, LEARNING_RATE
 from models.profile import Profile
 from models.profile_packing import pack, unpack
 from models.simulator.policy import TrafficPolicy
@@ -75,10 +77,11 @@ class Costs:
 
 def main(
     payments: Annotated[int, typer.Option(min=20_000, help="Simulated, learnt before anything is timed.")] = 60_000,
+    family: Annotated[Family, typer.Option(help="Of the model.")] = Family.LOGISTIC,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,  # noqa: FBT002
 ) -> None:
     """Measure; exit 1 if a bound is broken."""
-    costs = _measure(payments)
+    costs = _measure(payments, family)
     if as_json:
         typer.echo(json.dumps(asdict(costs)))
     else:
@@ -90,9 +93,9 @@ def main(
         raise typer.Exit(1)
 
 
-def _measure(learnt: int) -> Costs:
+def _measure(learnt: int, family: Family) -> Costs:
     policy = TrafficPolicy()
-    warm_up = learnt_from_simulation(policy, learnt)
+    warm_up = learnt_from_simulation(policy, learnt, family)
     paid = [payment_of(each) for each in islice(traffic(policy), learnt, learnt + LESSONS)]
     asked = [_asked(warm_up, each) for each in paid]
     rows, frauds = [_features(*each) for each in asked], [each.is_fraud for each in paid]
@@ -101,8 +104,9 @@ def _measure(learnt: int) -> Costs:
     record = _published(model)
     scorer = _loaded(record)
     batches = np.split(np.array(rows), LESSONS // BATCH)
-    names = model.hinges.columns
-    river_rows = [dict(zip(names, model.hinges.expand(row), strict=True)) for row in rows[:RIVER_LESSONS]]
+    hinges = model.snapshot().hinges
+    names = hinges.columns
+    river_rows = [dict(zip(names, hinges.expand(row), strict=True)) for row in rows[:RIVER_LESSONS]]
     return Costs(
         columns=len(names),
         features_us=round(1e6 * _seconds(lambda: [_features(*each) for each in asked]) / LESSONS, 1),
@@ -139,7 +143,7 @@ def _taken_in(packed: bytes, payment: Payment, marks: Marks) -> bytes:
     return pack(profile)
 
 
-def _learn(model: OnlineModel, rows: Sequence[Sequence[float]], frauds: Sequence[bool]) -> None:
+def _learn(model: Classifier, rows: Sequence[Sequence[float]], frauds: Sequence[bool]) -> None:
     for row, is_fraud in zip(rows, frauds, strict=True):
         model.learn(row, is_fraud=is_fraud)
 
@@ -152,7 +156,7 @@ def _learn_by_river(rows: Sequence[dict[str, float]], frauds: Sequence[bool]) ->
         regression.learn_one(scaler.transform_one(row), is_fraud)
 
 
-def _published(model: OnlineModel) -> bytes:
+def _published(model: Classifier) -> bytes:
     return write_snapshot(SnapshotRecord(created_at=datetime.now(UTC), snapshot=to_plain(model.snapshot())))
 
 

@@ -61,11 +61,18 @@ class Hinges:
 
     def expand_rows(self, rows: Matrix) -> Matrix:
         """The same for (n, features): (n, columns)."""
-        compressed = compress(rows)
-        hinges = compressed[:, self.owners[len(self.names) :]]
+        return self.expand_compressed(compress(rows))
+
+    def expand_compressed(self, compressed: Matrix) -> Matrix:
+        """The same for rows, or one row, (features,), that are compressed already."""
+        hinges = compressed.take(self._bent, axis=-1)
         hinges -= self._flat_knots
         np.maximum(hinges, 0.0, out=hinges)
-        return np.concatenate((compressed, hinges), axis=1)
+        return np.concatenate((compressed, hinges), axis=-1)
+
+    @cached_property
+    def _bent(self) -> NDArray[np.intp]:
+        return self.owners[len(self.names) :]
 
     @cached_property
     def _flat_knots(self) -> Matrix:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from models.classifier import Classifier
 from models.merchant_history import MerchantHistory, learn
 from models.online import FeaturesInvalid, OnlineModel
 
@@ -21,12 +22,12 @@ class Learner:
 
     def __init__(
         self,
-        model: OnlineModel | None = None,
+        model: Classifier | None = None,
         *,
         merchants: dict[str, MerchantHistory] | None = None,
         card_fraud_at: dict[str, float] | None = None,
     ) -> None:
-        self.model = model or OnlineModel()
+        self.model: Classifier = model or OnlineModel()
         self.merchants = merchants if merchants is not None else {}
         self.card_fraud_at = card_fraud_at if card_fraud_at is not None else {}
         self.refused = 0  # lessons whose features must not be learnt

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.features import FEATURES
-from models.hinges import Hinges, no_hinges, refined
+from models.hinges import Hinges, Matrix, compress, no_hinges, refined
 from models.river_model import RiverModel
 from models.sample import Sample
 from models.snapshot import BOUND, Column, Probe, Snapshot, content_hash, probability
 from models.track_record import TrackRecord
+from models.trees import Trees
 
 LEARNING_RATE = 0.1
 FIRST_SQUARES = 1.0  # AdaGrad's epsilon. Were it tiny, the first step of a rarely moved column would be a full one
@@ -61,24 +62,44 @@ class OnlineModel:
 
     def score(self, features: Sequence[float]) -> float:
         """Probability of fraud, in [0, 1]. Learns nothing. Raises FeaturesInvalid."""
-        row = self._scaled(self._row(_checked(features)))
-        return probability(_sum_of_products(self._scored_weights, row) + self.scored_intercept)
+        row = self.hinges.expand_compressed(compressed_row(features))
+        return probability(self._told(self._scaled(row)))
+
+    def log_odds_of(self, compressed: Matrix) -> Matrix:
+        """Of the probabilities that `score` tells of rows (n, features): (n,)."""
+        rows = self._scaled(self.hinges.expand_compressed(compressed))
+        rows *= self._scored_weights
+        told: Matrix = rows.sum(axis=1) + self.scored_intercept
+        return told
 
     def learn(self, features: Sequence[float], *, is_fraud: bool) -> None:
         """Learn one label. Raises FeaturesInvalid and then has learnt nothing."""
-        row = self._row(_checked(features))
+        self.learn_compressed(features, compressed_row(features), is_fraud=is_fraud)
+
+    def learn_compressed(self, features: Sequence[float], compressed: Row, *, is_fraud: bool) -> float:
+        """The same of a row that is compressed already; the log-odds told of it until then."""
+        row = self.hinges.expand_compressed(compressed)
         self.labels += 1
         self.frauds += is_fraud
         self._sample.add(features, is_fraud=is_fraud)
         self._learn_scale(row)
-        self._learn_weights(self._scaled(row), is_fraud=is_fraud)
+        scaled = self._scaled(row)
+        told = self._told(scaled)
+        self._learn_weights(scaled, is_fraud=is_fraud)
         if self.labels % _AVERAGE_EVERY == 0:
             self._average()
         if is_fraud and self._should_bend():
             self._bend()
+        return told
 
-    def snapshot(self, *, label_offsets: Mapping[str, Any] | None = None) -> Snapshot:
-        """The whole state as data; its version names the labels learnt and the content."""
+    def snapshot(
+        self,
+        *,
+        label_offsets: Mapping[str, Any] | None = None,
+        trees: Trees | None = None,
+        forest: Mapping[str, Any] | None = None,
+    ) -> Snapshot:
+        """The whole state as data, with a forest that stands on it; its version names the labels and the content."""
         unnamed = Snapshot(
             model_version="",
             labels=self.labels,
@@ -93,6 +114,8 @@ class OnlineModel:
             sample=self._sample.to_plain(),
             label_offsets=dict(label_offsets or {}),
             track_record=self.track_record.to_plain(),
+            trees=trees,
+            forest=forest,
         )
         probed = replace(unnamed, probes=self._probes(RiverModel(unnamed)))
         return replace(probed, model_version=f"{self.labels}-{content_hash(probed)[:12]}")
@@ -111,15 +134,16 @@ class OnlineModel:
         model._restore(snapshot.columns)
         return model
 
-    def _row(self, features: Sequence[float]) -> Row:
-        row: Row = self.hinges.expand_rows(np.array([features], dtype=np.float64))[0]
-        return row
+    def _told(self, scaled: Row) -> float:
+        return _sum_of_products(self._scored_weights, scaled) + self.scored_intercept
 
     def _scaled(self, row: Row) -> Row:
         """Standard deviations from the mean, within BOUND; 0 where nothing has varied yet."""
         deviations: Row = np.sqrt(self._variances)
-        scaled: Row = np.divide(row - self._means, deviations, out=np.zeros_like(row), where=deviations > 0)
-        np.clip(scaled, -BOUND, BOUND, out=scaled)
+        deviations[deviations == 0.0] = np.inf
+        scaled: Row = row - self._means
+        scaled /= deviations
+        np.minimum(np.maximum(scaled, -BOUND, out=scaled), BOUND, out=scaled)  # half of what np.clip takes
         return scaled
 
     def _learn_scale(self, row: Row) -> None:
@@ -208,6 +232,11 @@ class OnlineModel:
 def _sum_of_products(one: Row, other: Row) -> float:
     """Summed in an order that depends on the length alone, so that a restart goes on bit by bit the same."""
     return float(np.add.reduce(one * other))
+
+
+def compressed_row(features: Sequence[float]) -> Row:
+    """As models learn it, (features,). Raises FeaturesInvalid."""
+    return compress(np.array(_checked(features), dtype=np.float64))
 
 
 def _checked(features: Sequence[float]) -> Sequence[float]:

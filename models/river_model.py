@@ -1,5 +1,7 @@
 """A snapshot in River's own classes: what the arrays are held against. The only file that knows River.
 
+River has no such trees as ours: what they say is one more column of its regression, with weight 1.
+
 Each snapshot carries probes, rows with the probability that this model gives them; whoever loads a snapshot must give
 them the same, or refuses it. So no score is told that River's model would not tell.
 """
@@ -7,10 +9,14 @@ them the same, or refuses it. So no score is told that River's model would not t
 import math
 from collections.abc import Sequence
 
+import numpy as np
 from river import linear_model, preprocessing
 from river.utils import VectorDict
 
+from models.hinges import compress
 from models.snapshot import BOUND, Snapshot
+
+_TREES = "trees"
 
 
 class RiverModel:
@@ -18,6 +24,7 @@ class RiverModel:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.hinges = snapshot.hinges
+        self.trees = snapshot.trees
         columns = dict(zip(snapshot.hinges.columns, snapshot.columns, strict=True))
         self.scaler = preprocessing.StandardScaler()
         self.scaler.counts.update({name: column.count for name, column in columns.items()})
@@ -25,11 +32,14 @@ class RiverModel:
         self.scaler.vars.update({name: column.variance for name, column in columns.items()})
         self.scoring = linear_model.LogisticRegression()
         self.scoring.intercept = snapshot.scored_intercept
-        set_weights(self.scoring, {name: column.scored_weight for name, column in columns.items()})
+        set_weights(self.scoring, {name: column.scored_weight for name, column in columns.items()} | {_TREES: 1.0})
 
     def score(self, features: Sequence[float]) -> float:
         """Probability of fraud, in [0, 1]; features must be finite."""
-        return float(self.scoring.predict_proba_one(self.scaled(self.row(features)))[True])
+        row = self.scaled(self.row(features))
+        if self.trees is not None:
+            row[_TREES] = float(self.trees.log_odds_of(compress(np.array([features])))[0])
+        return float(self.scoring.predict_proba_one(row)[True])
 
     def row(self, features: Sequence[float]) -> dict[str, float]:
         """The columns of one payment, by name."""

@@ -33,7 +33,7 @@ class Reservoir:
         if len(self.rows) < self.capacity:
             self.rows.append(told_apart(row))
             return
-        position = _scrambled(self.seen) % self.seen
+        position = scrambled(self.seen) % self.seen
         if position < self.capacity:
             self.rows[position] = told_apart(row)
 
@@ -82,7 +82,7 @@ def told_apart(row: ArrayLike) -> Rows:
     return np.clip(np.asarray(row, dtype=np.float64), -MOST, MOST).astype(np.float32)
 
 
-def _scrambled(number: int) -> int:
+def scrambled(number: int) -> int:
     """64 well-mixed bits of a number (Steele et al. 2014, splitmix64)."""
     mask = 2**64 - 1
     mixed = (number * 0x9E3779B97F4A7C15) & mask

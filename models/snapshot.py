@@ -12,10 +12,11 @@ from models.earlier_snapshots import EARLIER_VERSION, upgraded
 from models.fingerprint import digest
 from models.hinges import Hinges
 from models.packed import packed, unpacked
+from models.trees import Trees
 
 FORMAT_VERSION = 2
 BOUND = 10.0  # standard deviations; a column further out counts as this far, in learning and in scoring
-_LEARNERS = ("sample", "label_offsets")  # nine tenths of all bytes; scorers are not given them
+_LEARNERS = ("sample", "forest", "label_offsets")  # nine tenths of all bytes; scorers are not given them
 _NOT_HASHED = ("model_version", "content_hash")
 _NUMBERS = attrgetter("count", "mean", "variance", "weight", "scored_weight", "gradient_squares")  # of a column
 
@@ -50,7 +51,8 @@ class Snapshot:
 
     `label_offsets` is the learner's own: how far it had read when the model was in this state. `sample` is
     `models.sample.Sample` in plain form; both are empty in what was read for a scorer. `track_record` is
-    `models.track_record.TrackRecord`, or None.
+    `models.track_record.TrackRecord`, or None. `trees` add to the log-odds, None where there is no forest; `forest` is
+    `models.forest.Forest` in plain form, from which more of them grow, None where there is none or nobody is to learn.
     """
 
     model_version: str
@@ -66,6 +68,8 @@ class Snapshot:
     sample: Mapping[str, Any]
     label_offsets: Mapping[str, Any]
     track_record: Mapping[str, Any] | None = None  # None: of a release before there was one
+    trees: Trees | None = None
+    forest: Mapping[str, Any] | None = None
 
 
 def to_plain(snapshot: Snapshot) -> dict[str, Any]:
@@ -117,6 +121,8 @@ def from_plain(plain: Mapping[str, Any], *, to_learn: bool = True) -> Snapshot:
             sample=plain["sample"] if to_learn else {},
             label_offsets=plain["label_offsets"] if to_learn else {},
             track_record=plain.get("track_record"),
+            trees=Trees.from_plain(plain["trees"], of=len(plain["features"])) if "trees" in plain else None,
+            forest=plain.get("forest") if to_learn else None,
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise SnapshotInvalid(f"not a snapshot: {error!r}") from error
@@ -154,7 +160,12 @@ def _plain(snapshot: Snapshot) -> dict[str, Any]:
         "sample": snapshot.sample,
         "label_offsets": snapshot.label_offsets,
     }
-    return plain if snapshot.track_record is None else {**plain, "track_record": snapshot.track_record}
+    optional = {
+        "track_record": snapshot.track_record,
+        "trees": None if snapshot.trees is None else snapshot.trees.to_plain(),
+        "forest": snapshot.forest,
+    }
+    return plain | {name: each for name, each in optional.items() if each is not None}
 
 
 def _column(

@@ -22,6 +22,7 @@ def verify(snapshot: Snapshot) -> LinearScorer:
     if len(snapshot.columns) != len(snapshot.hinges.columns):
         raise SnapshotInvalid(f"{len(snapshot.columns)} columns for {len(snapshot.hinges.columns)} hinges and features")
     _verify_finite(snapshot)
+    _verify_trees(snapshot)
     try:
         scorer = LinearScorer(snapshot)
     except (KeyError, TypeError, ValueError) as error:
@@ -41,6 +42,16 @@ def _verify_finite(snapshot: Snapshot) -> None:
         raise SnapshotInvalid("a number is not finite")
     if not all(-_MOST < number < _MOST for number in numbers):
         raise SnapshotInvalid("a number is beyond anything that is learnt")
+
+
+def _verify_trees(snapshot: Snapshot) -> None:
+    if snapshot.trees is None and snapshot.forest is not None:
+        raise SnapshotInvalid("a forest without trees")
+    try:
+        if snapshot.trees is not None:
+            snapshot.trees.verify(of=len(FEATURES))
+    except ValueError as error:
+        raise SnapshotInvalid(str(error)) from error
 
 
 def _verify_probes(snapshot: Snapshot, scorer: LinearScorer) -> None:

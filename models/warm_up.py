@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from models.activity import activity
+from models.classifier import Classifier
 from models.error_control import ErrorLevels
 from models.features import LABEL_DELAY, features
 from models.fingerprint import id_hash
 from models.learner import Learner
 from models.marks import Marks, marks_of
 from models.merchant_history import HISTORY_DAYS, MerchantHistory
-from models.online import OnlineModel
 from models.profile import Profile
 from models.track_record import Wanted
 
@@ -71,7 +71,7 @@ class WarmUp:
     def __init__(
         self,
         *,
-        model: OnlineModel | None = None,
+        model: Classifier | None = None,
         label_delay: float = LABEL_DELAY,
         wanted: WantedBy | None = None,
         levels: ErrorLevels | None = None,

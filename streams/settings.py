@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from models.family import Family
 from models.label_trust import LabelTrust
 from rules.block_limit import BlockLimitPolicy
 from rules.breaker import BreakerPolicy
@@ -114,6 +115,7 @@ class ScorerSettings:
 class LearnerSettings:
     """How labels become a model."""
 
+    family: Family = Family.LOGISTIC  # of the model
     maturity_days: Annotated[float, Meta(gt=0)] = 7.0  # no report for so long: legitimate
     publish_interval_seconds: Seconds = 10.0
     publish_every_labels: Count = 20_000
@@ -123,6 +125,10 @@ class LearnerSettings:
     drift_after_labels: Annotated[int, Meta(ge=0)] = 20_000  # learnt by the champion: until then its scores still move
     keep_model_minutes: Seconds = 60.0  # between two champions that are kept to go back to, eight in all
     most_examples: Count = 500_000  # held in memory, about 0.6 KB each; the oldest go first
+
+    def are_enough(self, *, labels: int, frauds: int) -> bool:
+        """Whether a model that has learnt so many may decide."""
+        return labels >= self.least_labels and frauds >= self.least_frauds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

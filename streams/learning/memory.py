@@ -24,6 +24,7 @@ class Memory:
     snapshot: Snapshot | None = None  # how far it had come
     champion: Snapshot | None = None  # what workers score with
     champion_record: SnapshotRecord | None = None  # the same, as it was published
+    refused: tuple[Snapshot, ...] = ()  # the candidate that has come since
     good: dict[bytes, SnapshotRecord] = field(default_factory=dict)
     merchants: dict[str, MerchantHistory] = field(default_factory=dict)
     card_fraud_at: dict[str, float] = field(default_factory=dict)
@@ -41,7 +42,9 @@ class Memory:
             log.error("snapshot_refused", key=key.decode(errors="replace"), why=str(error))
             return
         if key == CHAMPION:
-            self.champion, self.champion_record = snapshot, record
+            self.champion, self.champion_record, self.refused = snapshot, record, ()
+        elif self.champion is not None:
+            self.refused = (snapshot,)
         if self.snapshot is None or taught(snapshot) >= taught(self.snapshot):
             self.snapshot = snapshot
 

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from models.classifier import Classifier, family_of, goes_on, restored, untaught
 from models.drift_watch import DriftSign
 from models.examples import Lesson
 from models.learner import Learner
-from models.online import OnlineModel
+from models.snapshot import Snapshot
 from streams.alerting.announcer import Announcer
 from streams.alerting.heart import Heart
 from streams.alerting.outbox import Outbox
@@ -32,7 +33,7 @@ from streams.priority import give_way
 from streams.ready_signal import tell_ready
 from streams.settings import Settings
 from streams.wire.codec import MalformedRecord
-from streams.wire.control import MODEL, RollbackOrder, read_rollback
+from streams.wire.control import MODEL, ModelOrder, read_model_order
 
 log = structlog.get_logger()
 
@@ -69,7 +70,7 @@ class LearnerProcess:
         self._publisher = Publisher(settings, clock=lambda: datetime.now(UTC))
         control = name_of(Topic.CONTROL, settings.topics)
         self._control = Follower(settings=settings.broker, takes={control: self._take_control})
-        self._order: RollbackOrder | None = None  # the latest
+        self._order: ModelOrder | None = None  # the latest
         self._decided: Offsets | None = None  # up to here decisions are read before the labels
         self._barrier: Barrier | None = None
         self._study: Study
@@ -104,7 +105,7 @@ class LearnerProcess:
         if key != MODEL or value is None:
             return
         try:
-            self._order = read_rollback(value)
+            self._order = read_model_order(value)
         except MalformedRecord as error:
             log.error("control_unreadable", error=str(error))
 
@@ -135,8 +136,7 @@ class LearnerProcess:
     async def _open(self, opened: contextlib.AsyncExitStack) -> None:
         """Take up an earlier learner's state, and stand where it stood."""
         memory = await recall(self._settings)
-        model = OnlineModel.from_snapshot(memory.snapshot) if memory.snapshot is not None else None
-        learner = Learner(model, merchants=memory.merchants, card_fraud_at=memory.card_fraud_at)
+        learner = Learner(self._model(memory.snapshot), merchants=memory.merchants, card_fraud_at=memory.card_fraud_at)
         self._study = Study(
             self._settings.learner,
             learner,
@@ -147,7 +147,7 @@ class LearnerProcess:
             taught=0 if memory.snapshot is None else taught(memory.snapshot),
         )
         good = GoodModels(every=timedelta(minutes=self._settings.learner.keep_model_minutes), kept=memory.good)
-        self._succession = Succession(self._study, good, memory.champion_record)
+        self._succession = Succession(self._study, good, memory.champion_record, refused=memory.refused)
         self._publisher.workers_know(memory.published_acceptors)
         state = memory.snapshot.label_offsets if memory.snapshot is not None else {}
         oldest = state.get("oldest", {})
@@ -156,6 +156,15 @@ class LearnerProcess:
         self._study.positions.mark(0)
         if "next" in state:
             await self._rebuild(state)
+
+    def _model(self, snapshot: Snapshot | None) -> Classifier:
+        """Where the last one stood, in the family wanted; a new one where they have nothing in common."""
+        wanted = self._settings.learner.family
+        if snapshot is not None and goes_on(snapshot, wanted):
+            return restored(snapshot, wanted)
+        if snapshot is not None:
+            log.warning("model_begins_anew", was=family_of(snapshot), family=wanted, without=snapshot.model_version)
+        return untaught(wanted)
 
     async def _reader(
         self, opened: contextlib.AsyncExitStack, topics: tuple[Topic, ...], oldest: Mapping[str, int]

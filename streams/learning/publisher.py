@@ -67,11 +67,7 @@ class Publisher:
         `good` is a champion to be kept, with its key. `now` is event time, seconds. An error leaves the process to be
         restarted.
         """
-        is_champion = (
-            fit
-            and snapshot.labels >= self._settings.learner.least_labels
-            and snapshot.frauds >= self._settings.learner.least_frauds
-        )
+        is_champion = fit and self._settings.learner.are_enough(labels=snapshot.labels, frauds=snapshot.frauds)
         record = SnapshotRecord(created_at=self._clock(), snapshot=to_plain(snapshot))
         await self._producer.begin_transaction()
         sent = [await self._send(Topic.MODELS, CHAMPION if is_champion else CANDIDATE, write_snapshot(record), 0)]

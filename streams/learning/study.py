@@ -9,11 +9,11 @@ from typing import Any
 import structlog
 from aiokafka import ConsumerRecord
 
+from models.classifier import restored
 from models.drift_watch import Drift, DriftSign, DriftWatch
 from models.examples import Example, LabelJoin, Lesson, pack_features
 from models.label_trust import LabelTrust
 from models.learner import Learner
-from models.online import OnlineModel
 from models.snapshot import Snapshot
 from rules.decision import Decision, Outcome
 from rules.policy import CostPolicy
@@ -203,9 +203,13 @@ class Study:
             }
         )
 
+    def is_taught_enough(self, model: Snapshot) -> bool:
+        """Whether it has learnt so much that it may decide."""
+        return self._settings.are_enough(labels=model.labels, frauds=model.frauds)
+
     def go_back(self, model: Snapshot) -> None:
         """Learn on from this model: what was learnt since it was made is given up."""
-        self.learner.model = OnlineModel.from_snapshot(model)
+        self.learner.model = restored(model, self._settings.family)
         self.guard.begin_anew()
 
     def examine(self, candidate: Snapshot) -> bool:
@@ -215,7 +219,7 @@ class Study:
         """
         may_decide = self.guard.examine(candidate)
         if self.guard.gave_up() and (champion := self.guard.champion) is not None:
-            self.learner.model = OnlineModel.from_snapshot(champion)
+            self.learner.model = restored(champion, self._settings.family)
             log.warning("learner_restored", model_version=champion.model_version)
         return may_decide
 

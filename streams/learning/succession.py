@@ -1,17 +1,21 @@
 """Who decides next: the candidate, if it passes its exam, or a model that was kept, if there is a reason to go back."""
 
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import structlog
 
-from models.snapshot import Snapshot
+from models.snapshot import Snapshot, SnapshotInvalid
+from models.verifying import verify
 from streams.learning.good_models import GoodModels
 from streams.learning.study import Study
-from streams.wire.control import RollbackOrder
+from streams.wire.control import ModelOrder, ModelVerb
 from streams.wire.snapshot_record import SnapshotRecord
 
 log = structlog.get_logger()
 
+REFUSED = 3  # candidates that an operator can still promote
 LEAST_LEFT = 0.5  # of what was learnt: a model that knows less is not gone back to without an operator
 
 
@@ -26,12 +30,18 @@ class Step:
 
 
 class Succession:
-    """Of champions. `champion` is the record of the one that decides, None before the first."""
+    """Of champions. `champion` is the record of the one that decides, None before the first.
 
-    def __init__(self, study: Study, good: GoodModels, champion: SnapshotRecord | None) -> None:
+    `refused` are candidates that an earlier learner found unfit.
+    """
+
+    def __init__(
+        self, study: Study, good: GoodModels, champion: SnapshotRecord | None, *, refused: Iterable[Snapshot] = ()
+    ) -> None:
         self._study = study
         self._good = good
         self._champion = champion
+        self._refused = deque(refused, maxlen=REFUSED)
         self.went_back: dict[str, str] = {}  # of its own accord: from, to and why; until a model passes its exam
         study.guard.against(good.oldest())
 
@@ -42,24 +52,34 @@ class Succession:
         silence = self._study.labels.overrun()
         if silence is not None and (kept := self._before(silence.began)) is not None:
             return self._back_by_itself(kept, f"source {silence.speaker[0]} sent so many labels that it is silenced")
-        snapshot, outgoing = self._study.snapshot(), self._champion
+        snapshot = self._study.snapshot()
         if not self._study.examine(snapshot):
+            self._refused.append(snapshot)
             return Step(snapshot=snapshot, fit=False)
+        return self._crowned(snapshot)
+
+    def _crowned(self, snapshot: Snapshot) -> Step:
+        """It is to decide; whether the champion before it is kept."""
+        outgoing = self._champion
         key = None if outgoing is None or self._study.drift.signs else self._good.keep(outgoing)
         if key is None or outgoing is None:
             return Step(snapshot=snapshot, fit=True)
         self._study.guard.against(self._good.oldest())
         return Step(snapshot=snapshot, fit=True, good=(key, outgoing))
 
-    def obey(self, order: RollbackOrder) -> Step | None:
+    def obey(self, order: ModelOrder) -> Step | None:
         """What an operator's word comes to; None if it cannot be done. Each order is obeyed once."""
         self._study.order = order.order_id
-        model = self._good.find(order.model_version)
+        promotes = order.verb is ModelVerb.PROMOTE
+        model = self._find_refused(order.model_version) if promotes else self._good.find(order.model_version)
         if model is None:
-            log.error("rollback_impossible", **asdict(order))
+            log.error("order_impossible", **asdict(order))
             return None
-        log.warning("rolled_back", **asdict(order))
-        return self._back(model)
+        log.warning("promoted" if promotes else "rolled_back", **asdict(order))
+        if not promotes:
+            return self._back(model)
+        self._study.go_back(model)
+        return self._crowned(self._study.snapshot())
 
     def published(self, step: Step, champion: SnapshotRecord | None) -> None:
         """A step is on the topics; the record of the new champion, if it made one."""
@@ -69,6 +89,16 @@ class Succession:
         self._study.guard.crown(step.snapshot)
         if not step.goes_back:
             self.went_back = {}
+
+    def _find_refused(self, version: str) -> Snapshot | None:
+        """The candidate of this version, if it is sound and has been taught enough."""
+        model = next((each for each in self._refused if each.model_version == version), None)
+        try:
+            if model is not None:
+                verify(model)
+        except SnapshotInvalid:
+            return None
+        return model if model is not None and self._study.is_taught_enough(model) else None
 
     def _before(self, moment: float) -> Snapshot | None:
         """The newest model that was taught before a moment of event time, or the oldest, if it knows enough."""

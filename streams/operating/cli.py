@@ -119,7 +119,7 @@ COMMANDS = {
     ),
     "model": LazyCommand(
         place="model_commands:app",
-        summary="Models: which there are, what they weigh, and the way back.",
+        summary="Models: which there are, what they weigh, and which is to decide.",
         example="holdfast model list",
         panel=OPERATE,
     ),

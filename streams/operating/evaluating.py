@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from models.family import Family
 from rules.appraisal import FALSE_POSITIVE_RATE, NothingToAppraise, Protocol
 from streams.operating.context import settings_of
 from streams.operating.durations import seconds_of, since_when
@@ -51,6 +52,9 @@ def evaluate(
     false_positive_rate: Annotated[float, typer.Option(min=0, max=1, help="To state the recall at.")] = (
         FALSE_POSITIVE_RATE
     ),
+    family: Annotated[
+        Family | None, typer.Option(help="Of the model that lives through the file. [default: the setting]")
+    ] = None,
     against: Annotated[Rival | None, typer.Option(help="Beside a batch model, trained anew each day.")] = None,
     against_days: Annotated[int, typer.Option(min=1, help="Labelled days that it learns from.")] = 60,
     against_trees: Annotated[int, typer.Option(min=1, help="That it grows each day.")] = 100,
@@ -71,6 +75,8 @@ def evaluate(
 
     if (file is None) is not topics:
         raise typer.BadParameter("name a labelled file, or say --topics")
+    if topics and family is not None:
+        raise typer.BadParameter("on topics nothing is learnt again: the decisions are of the model that made them")
     if topics and against is not None:
         raise typer.BadParameter("a rival needs a labelled file: on topics nothing is learnt again")
     settings = settings_of(ctx)
@@ -86,7 +92,8 @@ def evaluate(
             found = of_topics(settings, since_when(since, last), test_day, how)
         else:
             span = Span(epoch.replace(tzinfo=UTC).timestamp(), from_day, test_day, label_delay)
-            found = of_file(file, span, settings.policy, rival, how, quiet=as_json)
+            wanted = family or settings.learner.family
+            found = of_file(file, span, settings.policy, wanted, rival, how, quiet=as_json)
     except (LabelledFileUnreadable, NothingToAppraise, RivalMissing) as error:
         raise typer.BadParameter(str(error)) from error
     _tell(found, settings.policy, report, as_json=as_json)

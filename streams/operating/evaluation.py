@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.classifier import untaught
+from models.family import Family
 from models.warm_up import WarmUp, prequential
 from rules.appraisal import (
     WARM_UP_DAYS,
@@ -83,7 +85,14 @@ class Span:
 
 
 def of_file(
-    file: Path, span: Span, policy: CostPolicy, rival: Training | None, how: dict[str, Any], *, quiet: bool
+    file: Path,
+    span: Span,
+    policy: CostPolicy,
+    family: Family,
+    rival: Training | None,
+    how: dict[str, Any],
+    *,
+    quiet: bool,
 ) -> Evaluation:
     """Live through a labelled file. `how` goes to `appraise`. Raises LabelledFileUnreadable and NothingToAppraise."""
     every = read_labelled(file, epoch=datetime.fromtimestamp(span.begin, UTC))
@@ -92,7 +101,12 @@ def of_file(
     if first is None:
         raise NothingToAppraise(f"{file.name}: no payment from day {span.from_day} on")
     span = span.starting(first.at)
-    warm_up = WarmUp(label_delay=span.label_delay * DAY, wanted=policy.wanted, levels=policy.error_levels)
+    warm_up = WarmUp(
+        model=untaught(family),
+        label_delay=span.label_delay * DAY,
+        wanted=policy.wanted,
+        levels=policy.error_levels,
+    )
     columns = Columns(Hindsight(policy, warm_up.learner.model.track_record))
     if rival is not None:
         columns.keep_features = span.scored_from - (rival.days + rival.label_delay) * DAY

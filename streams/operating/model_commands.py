@@ -1,4 +1,4 @@
-"""`holdfast model list|show|diff|rollback`: which models there are, what they weigh, and the way back."""
+"""`holdfast model list|show|diff|rollback|promote`: which models there are, what they weigh, and who is to decide."""
 
 import asyncio
 import getpass
@@ -13,9 +13,10 @@ from rich.table import Table
 
 from models.snapshot import Snapshot, SnapshotInvalid, from_plain
 from models.track_record import TrackRecord
+from models.trees import count_of
 from streams.operating.context import settings_of
 from streams.operating.control import say
-from streams.wire.control import MODEL, RollbackOrder, write_rollback
+from streams.wire.control import MODEL, ModelOrder, ModelVerb, write_model_order
 from streams.wire.snapshot_record import CANDIDATE, CHAMPION, GOOD, SnapshotRecord, SnapshotUnreadable, read_snapshot
 
 if TYPE_CHECKING:
@@ -25,23 +26,26 @@ NOT_TAKEN = 1
 WAIT_SECONDS, LOOK_SECONDS = 30.0, 0.5
 MOST_COLUMNS = 15
 
-app = typer.Typer(help="Models: which there are, what they weigh, and the way back.", no_args_is_help=True)
+app = typer.Typer(help="Models: which there are, what they weigh, and which is to decide.", no_args_is_help=True)
 
 Version = Annotated[str, typer.Argument(help="As `holdfast model list` shows it; its beginning will do.")]
+Why = Annotated[str, typer.Option("--why", help="The reason, for whoever reads it later.")]
+Who = Annotated[str, typer.Option("--who", envvar="HOLDFAST_OPERATOR", help="Your name. [default: the user's]")]
 
 
 @app.command("list")
 def list_(ctx: typer.Context) -> None:
     """Show the champion, which decides, the candidate, if the learner's own is another, and those to go back to."""
     table = Table(box=SIMPLE_HEAD)
-    for heading in ("model", "made", "role", "labels", "frauds", "columns"):
-        table.add_column(heading, justify="right" if heading in ("labels", "frauds", "columns") else "left")
+    for heading in ("model", "made", "role", "labels", "frauds", "columns", "trees"):
+        table.add_column(heading, justify="left" if heading in ("model", "made", "role") else "right")
     for role, record in _records(settings_of(ctx)):
         snapshot = record.snapshot
         counts = (int(snapshot.get(name, 0)) for name in ("labels", "frauds"))
         made = f"{record.created_at:%Y-%m-%d %H:%M:%S} UTC"
-        columns = str(len(snapshot.get("features", ())) + sum(map(len, snapshot.get("knots", ()))))
-        table.add_row(record.model_version, made, role, *(f"{each:,}" for each in counts), columns)
+        columns = len(snapshot.get("features", ())) + sum(map(len, snapshot.get("knots", ())))
+        trees = count_of(snapshot["trees"]) if "trees" in snapshot else 0
+        table.add_row(record.model_version, made, role, *(f"{each:,}" for each in counts), str(columns), str(trees))
     Console().print(table)
 
 
@@ -49,7 +53,8 @@ def list_(ctx: typer.Context) -> None:
 def show(ctx: typer.Context, version: Version = "") -> None:
     """Show what weighs most in a model, the champion where none is named, and what may be automatic by it.
 
-    A weight is what one standard deviation adds to the log-odds of fraud.
+    A weight is what one standard deviation adds to the log-odds of fraud; of trees, how far apart the sides of all
+    splits of a feature are, in sum.
     """
     snapshot = _snapshot(_found(_records(settings_of(ctx)), version))
     table = Table(box=SIMPLE_HEAD, title=f"{snapshot.model_version}: {snapshot.labels:,} labels")
@@ -83,10 +88,8 @@ def rollback(
     ctx: typer.Context,
     version: Annotated[str, typer.Argument(help="One that is kept. [default: the newest of them]")] = "",
     *,
-    why: Annotated[str, typer.Option("--why", help="The reason, for whoever reads it later.")],
-    who: Annotated[
-        str, typer.Option("--who", envvar="HOLDFAST_OPERATOR", help="Your name. [default: the user's]")
-    ] = "",
+    why: Why,
+    who: Who = "",
 ) -> None:
     """Have an earlier model decide, and the learner learn on from it: what it learnt since is given up.
 
@@ -97,14 +100,43 @@ def rollback(
     record = _found(good, version) if version else max((each for _, each in good), key=_made, default=None)
     if record is None:
         raise typer.BadParameter("there is none to go back to yet: see `holdfast model list`", param_hint="VERSION")
-    order = RollbackOrder(
-        order_id=uuid.uuid4().hex, model_version=record.model_version, who=who or getpass.getuser(), why=why
-    )
-    champion = asyncio.run(_ordered(settings, order))
-    if champion is None:
+    if not _obeyed(settings, ModelVerb.ROLLBACK, record.model_version, who=who, why=why):
         typer.echo(f"No learner has gone back to {record.model_version} yet; one that starts will.", err=True)
         raise typer.Exit(NOT_TAKEN)
-    typer.echo(f"{champion} decides: {record.model_version} (by {order.who}: {order.why}).")
+
+
+@app.command()
+def promote(
+    ctx: typer.Context,
+    version: Annotated[str, typer.Argument(help="The candidate's. [default: the one that there is]")] = "",
+    *,
+    why: Why,
+    who: Who = "",
+) -> None:
+    """Have a candidate decide that failed its exam, and the learner learn on from it.
+
+    It must be sound, and have learnt enough. Waits until it is done, and ends with 1 if no learner has done it within
+    half a minute.
+    """
+    settings = settings_of(ctx)
+    candidates = [each for each in _records(settings) if each[0] == "candidate"]
+    if not candidates:
+        raise typer.BadParameter("there is no candidate: see `holdfast model list`", param_hint="VERSION")
+    record = _found(candidates, version)
+    if not _obeyed(settings, ModelVerb.PROMOTE, record.model_version, who=who, why=why):
+        typer.echo(f"No learner has promoted {record.model_version}: its log says why.", err=True)
+        raise typer.Exit(NOT_TAKEN)
+
+
+def _obeyed(settings: "Settings", verb: ModelVerb, version: str, *, who: str, why: str) -> bool:
+    """Give the learner an order, and say what came of it, if anything did."""
+    order = ModelOrder(
+        order_id=uuid.uuid4().hex, verb=verb, model_version=version, who=who or getpass.getuser(), why=why
+    )
+    champion = asyncio.run(_ordered(settings, order))
+    if champion is not None:
+        typer.echo(f"{champion} decides: {version} (by {order.who}: {order.why}).")
+    return champion is not None
 
 
 def _made(record: SnapshotRecord) -> float:
@@ -185,12 +217,14 @@ def what_may_be_automatic(snapshot: Snapshot) -> str:
 
 def _weights(snapshot: Snapshot) -> dict[str, float]:
     scored = (column.scored_weight for column in snapshot.columns)
-    return {"(intercept)": snapshot.scored_intercept, **dict(zip(snapshot.hinges.columns, scored, strict=True))}
+    weights = {"(intercept)": snapshot.scored_intercept, **dict(zip(snapshot.hinges.columns, scored, strict=True))}
+    trees = {} if snapshot.trees is None else snapshot.trees.moves
+    return weights | {f"(trees) {snapshot.hinges.names[index]}": moved for index, moved in trees.items()}
 
 
-async def _ordered(settings: "Settings", order: RollbackOrder) -> str | None:
+async def _ordered(settings: "Settings", order: ModelOrder) -> str | None:
     """Give the order; the version of the champion that came of it, once there is one."""
-    await say(settings, MODEL, write_rollback(order))
+    await say(settings, MODEL, write_model_order(order))
     give_up_at = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < give_up_at:
         for role, record in await _read(settings, with_kept=False):

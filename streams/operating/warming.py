@@ -6,6 +6,8 @@ from itertools import islice
 
 from aiokafka.partitioner import DefaultPartitioner
 
+from models.classifier import untaught
+from models.family import Family
 from models.profile_packing import pack
 from models.simulator.policy import SimulatedTransaction, TrafficPolicy
 from models.simulator.traffic import traffic
@@ -19,9 +21,9 @@ from streams.settings import Settings
 IN_FLIGHT = 1000
 
 
-def learnt_from_simulation(policy: TrafficPolicy, payments: int) -> WarmUp:
+def learnt_from_simulation(policy: TrafficPolicy, payments: int, family: Family = Family.LOGISTIC) -> WarmUp:
     """Learn so many simulated payments, each with its label."""
-    warm_up = WarmUp(wanted=CostPolicy().wanted)
+    warm_up = WarmUp(model=untaught(family), wanted=CostPolicy().wanted)
     for simulated in islice(traffic(policy), payments):
         warm_up.live(payment_of(simulated), score=False)
     warm_up.settle()

@@ -53,24 +53,32 @@ def read_order(value: bytes | None) -> ModeOrder:
     return ModeOrder() if value is None else read_record(read_object(value), ModeOrder)
 
 
+class ModelVerb(StrEnum):
+    """What the learner is to do."""
+
+    ROLLBACK = "rollback"  # go back to a model that it has kept
+    PROMOTE = "promote"  # let a candidate decide that failed its exam
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackOrder:
-    """The learner is to go back to a model that it has kept, and on from there. Obeyed once."""
+class ModelOrder:
+    """The learner is to have this model decide, and to go on from it. Obeyed once."""
 
     order_id: Annotated[str, Meta(min_length=1, max_length=64)]
     model_version: Annotated[str, Meta(min_length=1)]
+    verb: ModelVerb = ModelVerb.ROLLBACK
     who: str = ""
     why: str = ""
 
 
-def write_rollback(order: RollbackOrder) -> bytes:
+def write_model_order(order: ModelOrder) -> bytes:
     """Write it as the topic holds it."""
     return orjson.dumps(order)
 
 
-def read_rollback(value: bytes) -> RollbackOrder:
+def read_model_order(value: bytes) -> ModelOrder:
     """Read it. Raises MalformedRecord, and nothing else, for any bytes."""
-    return read_record(read_object(value), RollbackOrder)
+    return read_record(read_object(value), ModelOrder)
 
 
 def write_fault(fault: ScorerFault) -> bytes:

@@ -23,6 +23,7 @@ OTHER_WORDS = {
     "broker.security_protocol": "SSL",
     "broker.sasl_mechanism": "SCRAM-SHA-256",
     "exploration.outcome": "approve",
+    "learner.family": "blend",
     "forward.webhook_url": "http://x",
     "forward.alertmanager_url": "http://x",
 }

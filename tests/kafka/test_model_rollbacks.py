@@ -124,6 +124,25 @@ def test_one_goes_back_to_a_model_that_was_kept_and_on_from_there(outside: Outsi
     assert "there is no model 7-none" in refused
 
 
+def test_a_candidate_that_failed_its_exam_decides_once_an_operator_says_so(outside: Outside) -> None:
+    """All is fraud to it: the exam is right, but the word is the operator's."""
+    quick = {"learner_publish_interval_seconds": "0.3"}
+    with a_learner(outside, program=("-c", SPOILT), **TEACHABLE | quick):
+        learn_by_life(outside, range(500))
+        outside.until(lambda: champions(outside) != [] and champions(outside)[-1].labels == 500)
+        sound = champions(outside)[-1]
+        nothing = model_command(outside, "promote", "--why", "to see", code=2)
+        assert "there is no candidate" in nothing
+        learn_by_life(outside, range(500, 620))
+        outside.until(lambda: outside.alerts("candidate") != [])
+        said = model_command(outside, "promote", "--who", "ada", "--why", "a new fraud")
+        promoted = re.search(r"(\S+) decides: (\S+) \(by ada: a new fraud\)\.\n$", said)
+        assert promoted is not None
+        outside.until(lambda: champions(outside)[-1].model_version == promoted[1])
+        assert champions(outside)[-1].scored_intercept > sound.scored_intercept + 4.0
+        outside.until(lambda: [each["status"] for each in outside.alerts("candidate")][-1] == "resolved")
+
+
 def model_command(outside: Outside, *arguments: str, code: int = 0) -> str:
     """What `holdfast model` prints."""
     variables = environment_of(outside.bootstrap, outside.prefix, **outside.variables())

@@ -1,24 +1,16 @@
 """Hinges on data that nobody had in mind: our own simulator, and another logic, with few frauds to learn."""
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from itertools import islice
+from collections.abc import Callable
 
 import pytest
+from support.elsewhere import DAY, another_generator, own_simulator, precisions
 from support.sparkov import Sparkov
 
-from models.evaluation import average_precision
-from models.features import LABEL_DELAY
 from models.online import OnlineModel
-from models.simulator.policy import FraudShares, TrafficPolicy
-from models.simulator.traffic import traffic
-from models.warm_up import Payment, WarmUp
-from streams.operating.warming import payment_of
+from models.warm_up import Payment
 
 pytestmark = [pytest.mark.quality, pytest.mark.timeout(600)]
 
-DAY = 86_400
 MOST_LOST = 0.015  # of average precision
 
 
@@ -29,44 +21,6 @@ class Straight(OnlineModel):
         return False
 
 
-class Silent(OnlineModel):
-    """Learns nothing: features depend on labels, not on what a model makes of them."""
-
-    def learn(self, features: Sequence[float], *, is_fraud: bool) -> None: ...
-
-
-def another_generator() -> list[Payment]:
-    return Sparkov(seed=1, customers=420).payments()
-
-
-def own_simulator() -> list[Payment]:
-    """With four times the usual fraud: a model of few cards needs some to learn from."""
-    fraud = FraudShares(**{kind: 4 * share for kind, share in asdict(FraudShares()).items()})
-    policy = TrafficPolicy(seed=1, cards=600, merchants=300, currencies=("EUR",), fraud=fraud)
-    return [payment_of(each) for each in islice(traffic(policy), 50_000)]
-
-
-def precisions(payments: list[Payment], *, test_days: int) -> tuple[float, float]:
-    """Average precision on the last days with and without hinges, each payment scored before its label is learnt."""
-    lived, models = WarmUp(model=Silent()), (OnlineModel(), Straight())
-    tested_from = payments[-1].at - test_days * DAY
-    waiting: deque[tuple[float, list[float], bool]] = deque()
-    told: tuple[list[float], list[float]] = ([], [])
-    for payment in payments:
-        while waiting and waiting[0][0] <= payment.at - LABEL_DELAY:
-            _, row, is_fraud = waiting.popleft()
-            for model in models:
-                model.learn(row, is_fraud=is_fraud)
-        row = lived.live(payment, score=False).features
-        waiting.append((payment.at, row, payment.is_fraud))
-        if payment.at >= tested_from:
-            for model, scores in zip(models, told, strict=True):
-                scores.append(model.score(row))
-    truth = [payment.is_fraud for payment in payments if payment.at >= tested_from]
-    bent, straight = (average_precision(truth, scores) for scores in told)
-    return bent, straight
-
-
 @pytest.mark.parametrize(
     ("generator", "test_days"),
     [(another_generator, 21), (own_simulator, 10)],
@@ -75,7 +29,7 @@ def precisions(payments: list[Payment], *, test_days: int) -> tuple[float, float
 def test_where_few_frauds_are_known_hinges_cost_next_to_nothing(
     generator: Callable[[], list[Payment]], test_days: int
 ) -> None:
-    bent, straight = precisions(generator(), test_days=test_days)
+    bent, straight = precisions(generator(), (OnlineModel(), Straight()), test_days=test_days)
     assert bent >= straight - MOST_LOST
 
 

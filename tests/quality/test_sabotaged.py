@@ -15,6 +15,7 @@ from support.labelled_rows import MOVED
 from support.sabotage import probed
 from support.shop import A_DAY, A_TURN, LABEL_DAYS, History, Shop, decision, history
 
+from models.family import Family
 from models.features import FEATURES
 from models.hinges import Hinges
 from models.snapshot import Column, Snapshot
@@ -29,16 +30,19 @@ NEW = MOVED + 3  # a feature that is at rest until then
 HARM = 0.01  # the share of traffic that may meet what is sabotaged
 
 
-def changed(column: Callable[[int, Column], Column], *, lift: float = 0.0) -> Sabotage:
+def changed(column: Callable[[int, Column], Column], *, lift: float = 0.0, trees: float = 1.0) -> Sabotage:
+    """What trees say, where there are any, becomes `trees` times as much."""
+
     def sabotage(sound: Snapshot) -> Snapshot:
         columns = tuple(column(number, each) for number, each in enumerate(sound.columns))
-        return probed(replace(sound, columns=columns, scored_intercept=sound.scored_intercept + lift))
+        grown = None if sound.trees is None else replace(sound.trees, values=trees * sound.trees.values)
+        return probed(replace(sound, columns=columns, scored_intercept=sound.scored_intercept + lift, trees=grown))
 
     return sabotage
 
 
 def times(factor: float) -> Sabotage:
-    return changed(lambda _, each: replace(each, scored_weight=factor * each.scored_weight))
+    return changed(lambda _, each: replace(each, scored_weight=factor * each.scored_weight), trees=factor)
 
 
 def lifted(log_odds: float) -> Sabotage:
@@ -46,7 +50,7 @@ def lifted(log_odds: float) -> Sabotage:
 
 
 def constant(log_odds: float) -> Sabotage:
-    return changed(lambda _, each: replace(each, scored_weight=0.0), lift=log_odds)
+    return changed(lambda _, each: replace(each, scored_weight=0.0), lift=log_odds, trees=0.0)
 
 
 def noisy(strength: float) -> Sabotage:
@@ -146,8 +150,9 @@ def something_new() -> History:
     return History([decision(number, row) for number, row in enumerate(rows.tolist())], rows, whole.is_fraud)
 
 
-def test_what_is_sabotaged_meets_hardly_a_payment_and_the_learner_goes_on() -> None:
-    shop = Sabotages()
+@pytest.mark.parametrize("family", [Family.LOGISTIC, Family.BLEND])
+def test_what_is_sabotaged_meets_hardly_a_payment_and_the_learner_goes_on(family: Family) -> None:
+    shop = Sabotages(family=family)
     shop.live(something_new())
     assert shop.left == []
     assert len(shop.spoilt) == 20

@@ -11,6 +11,8 @@ from support.labelled_rows import AMOUNT, MOVED, RISK
 from support.records import consumed
 from support.wire_samples import a_decision, a_label
 
+from models.classifier import untaught
+from models.family import Family
 from models.features import FEATURES
 from models.label import LabelSource, LabelState
 from models.learner import Learner
@@ -87,6 +89,7 @@ class Shop:
 
     says: Callable[[int, bool], Sequence[Said]] = lambda _, is_fraud: [TRUE_FRAUD] if is_fraud else []
     at_once: Mapping[int, Sequence[tuple[int, Said]]] = field(default_factory=dict)
+    family: Family = Family.LOGISTIC
     told: list[float] = field(default_factory=list)  # probability of each payment; NaN before there was a champion
     went_back: list[str] = field(default_factory=list)  # why
     silenced: set[tuple[LabelSource, str | None]] = field(default_factory=set)
@@ -97,8 +100,8 @@ class Shop:
     _labels: int = 0
 
     def __post_init__(self) -> None:
-        settings = LearnerSettings(maturity_days=LABEL_DAYS, publish_interval_seconds=1e-9)
-        self.study = Study(settings, Learner(), LearnerMetrics())
+        settings = LearnerSettings(maturity_days=LABEL_DAYS, publish_interval_seconds=1e-9, family=self.family)
+        self.study = Study(settings, Learner(untaught(self.family)), LearnerMetrics())
         self.succession = Succession(self.study, GoodModels(every=timedelta(hours=12)), None)
 
     def live(self, lived: History) -> None:

@@ -19,6 +19,7 @@ PLAIN = [
 LITERALS = {
     "security_protocol": "SASL_SSL",
     "outcome": "approve",
+    "family": "blend",
     "share": 0.05,
     "sasl_mechanism": "SCRAM-SHA-512",
     "webhook_url": "http://x",

@@ -1,0 +1,33 @@
+"""Families of models on data that nobody had in mind: what trees add to a logistic regression, and what they are alone.
+
+`pytest -m quality -rP tests/quality/test_families_elsewhere.py` tells the figures.
+"""
+
+from collections.abc import Callable
+
+import pytest
+from support.elsewhere import another_generator, own_simulator, precisions
+
+from models.classifier import untaught
+from models.family import Family
+from models.warm_up import Payment
+
+pytestmark = [pytest.mark.quality, pytest.mark.timeout(1_200)]
+
+
+@pytest.mark.parametrize(
+    ("generator", "test_days", "gained"),
+    [
+        (lambda: another_generator(seed=3, customers=800, days=90), 28, 0.02),
+        (lambda: own_simulator(seed=3, payments=100_000), 14, 0.02),
+    ],
+    ids=["another generator", "own simulator"],
+)
+def test_a_blend_is_better_than_a_logistic_regression(
+    generator: Callable[[], list[Payment]], test_days: int, gained: float
+) -> None:
+    found = dict(
+        zip(Family, precisions(generator(), [untaught(each) for each in Family], test_days=test_days), strict=True)
+    )
+    print({family.value: round(precision, 3) for family, precision in found.items()})  # noqa: T201 - for whoever asks
+    assert found[Family.BLEND] >= found[Family.LOGISTIC] + gained
