@@ -14,8 +14,8 @@ from streams.operating.warming import payment_of
 
 pytestmark = [pytest.mark.quality, pytest.mark.timeout(900)]
 
-PAYMENTS = 240_000  # about 51 days
-SCORED_FROM = 144_000
+PAYMENTS = 150_000  # about 32 days
+SCORED_FROM = 100_000
 
 
 @cache
