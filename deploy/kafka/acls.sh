@@ -17,7 +17,7 @@ inputs="transactions labels"
 decisions="decisions.approve decisions.block decisions.review"
 broadcast="models merchant-risk rules control"
 results="$decisions decisions.revised transactions.DLT alerts modes"
-everything="$inputs $results $broadcast card-feedback profiles learner-state reconciler-state heartbeats canaries dlt-replays"
+everything="$inputs $results $broadcast card-feedback profiles learner-state reconciler-state console-state information.requested information.answered heartbeats canaries dlt-replays"
 
 # allow PRINCIPAL "OPERATIONS" "topics": an operation on a topic brings the right to describe it.
 allow() {

@@ -289,6 +289,11 @@ def test_without_an_answer_the_default_of_the_question_holds() -> None:
     assert (after.ending.outcome, after.ending.by) == (Outcome.BLOCK, EndedBy.UNANSWERED)
 
 
+def test_an_answer_that_comes_too_late_changes_nothing() -> None:
+    expired = expire(ask(ANN, 60)(a_case(), NOW), NOW + timedelta(minutes=60))
+    assert refusal(expired, answer("d.1.7.q1"), NOW + timedelta(minutes=60)) is Refusal.CLOSED
+
+
 def test_without_a_verdict_the_default_of_the_queue_holds() -> None:
     assert refusal(a_case(), expire, NOW + DUE - timedelta(microseconds=1)) is Refusal.NOT_DUE
     after = expire(lease(ANN)(a_case(), NOW), NOW + DUE)
