@@ -63,6 +63,7 @@ class Refusal(StrEnum):
     NOT_ASKED = "not_asked"  # an answer to no question, or to an earlier one
     NO_TIME_LEFT = "no_time_left"  # to ask
     NOT_DUE = "not_due"
+    CARD_NUMBER = "card_number"  # stands in what would be asked
     IN_HAND = "in_hand"  # somebody is at it: it cannot be displaced
 
 

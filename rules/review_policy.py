@@ -57,6 +57,7 @@ class ReviewQueue:
     due_minutes: Minutes = 240.0
     warn_after_share: Annotated[float, Meta(gt=0, le=1)] = 0.75  # of the time until it is due
     most_open: Annotated[int, Meta(ge=1)] = 100_000  # beyond it those that rank last go by their default
+    dealt: Annotated[int, Meta(ge=0)] = 0  # cases in hand of each reviewer on duty, in turn; 0: reviewers take them
     defaults: tuple[AmountBand, ...] = _DEFAULTS  # what holds when nobody decided in time
 
     def __post_init__(self) -> None:
@@ -169,5 +170,6 @@ def _everything(queue: ReviewQueue) -> ReviewQueue:
         due_minutes=queue.due_minutes,
         warn_after_share=queue.warn_after_share,
         most_open=queue.most_open,
+        dealt=queue.dealt,
         defaults=queue.defaults,
     )

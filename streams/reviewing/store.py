@@ -15,11 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rules.decision import Decision, InputPosition
-from rules.review_case import Case, Reviewer
+from rules.review_case import LINES, Case, Reviewer
 from rules.review_policy import ReviewPolicy
 from streams.reviewing.database import READ_ONLY
 from streams.reviewing.publications import Telling, read_tellings, tellings, write_tellings
-from streams.reviewing.tables import cases, outbox, positions, verdicts, words
+from streams.reviewing.tables import cases, deliveries, outbox, positions, verdicts, words
 from streams.wire.codec import read_decision
 
 MOST_ATTEMPTS = 50  # each but the last lost to somebody whose word was taken
@@ -68,6 +68,15 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A batch of a store's outbox: its own number, which goes up by one, and those of the rows that went in it."""
+
+    store: str
+    batch: int
+    numbers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueLength:
     """Cases of one line of a queue that are not closed."""
 
@@ -91,7 +100,7 @@ class Store:
     """Cases in a database. A method is one transaction, may wait for another one, and may be called by any thread."""
 
     def __init__(self, engine: sa.Engine, policy: ReviewPolicy, settings_version: str) -> None:
-        self._engine = engine
+        self.engine = engine
         self._reading = engine.execution_options(**{READ_ONLY: True})
         self._policy = policy
         self._settings_version = settings_version
@@ -99,12 +108,12 @@ class Store:
 
     def close(self) -> None:
         """Disconnect."""
-        self._engine.dispose()
+        self.engine.dispose()
 
     def open(self, openings: Sequence[Opening], next_offsets: Mapping[str, int]) -> None:
         """Open those cases that there are not yet, and note from where each partition is to be read on."""
         rows = [self._row(each) for each in openings]
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             if rows:
                 connection.execute(self._insert(cases).on_conflict_do_nothing(), rows)
             for place, offset in next_offsets.items():
@@ -128,10 +137,21 @@ class Store:
             raise NoSuchCase(case_id)
         return _kept(row)
 
+    def cases(self, case_ids: Sequence[str]) -> list[KeptCase]:
+        """Read several cases, in the order asked for; those that there are not are left out."""
+        asking = sa.select(cases).where(cases.c.case_id.in_(case_ids))
+        with self._reading.begin() as connection:
+            found = {row.case_id: _kept(row) for row in connection.execute(asking)}
+        return [found[each] for each in case_ids if each in found]
+
+    def of_transaction(self, transaction_id: str) -> list[str]:
+        """Cases of a transaction."""
+        return self._names(sa.select(cases.c.case_id).where(cases.c.transaction_id == transaction_id))
+
     def take(self, kept: KeptCase, after: Case, said: Said) -> bool:
         """Keep what a word made of a case, and tell the world; False where another word was taken since it was read."""
         told = tellings(kept.case, after, kept.decision, kept.place, self._settings_version)
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             changing = (
                 cases.update()
                 .where(cases.c.case_id == after.case_id, cases.c.version == kept.version)
@@ -175,21 +195,17 @@ class Store:
 
     def to_take(self, queue: str, reviewer: Reviewer, now: datetime, most: int) -> list[str]:
         """Cases of a queue that this reviewer may take now, the first first."""
-        lines = (1, 2) if reviewer.second_line else (1,)
         given = sa.exists().where(verdicts.c.case_id == cases.c.case_id, verdicts.c.reviewer == reviewer.name)
-        asking = (
-            sa.select(cases.c.case_id)
-            .where(
-                cases.c.queue == queue,
-                cases.c.line.in_(lines),
-                cases.c.free_from.is_not(None),
-                cases.c.free_from <= _micros(now),
-                ~given,
-            )
-            .order_by(cases.c.rank)
-            .limit(most)
-        )
-        return self._names(asking)
+        free = (cases.c.free_from.is_not(None), cases.c.free_from <= _micros(now), ~given)
+        found: list[tuple[float, str]] = []
+        with self._reading.begin() as connection:
+            for line in LINES if reviewer.second_line else LINES[:1]:  # one by one, each is read from an index
+                asking = sa.select(cases.c.rank, cases.c.case_id).where(
+                    cases.c.queue == queue, cases.c.line == line, *free
+                )
+                rows = connection.execute(asking.order_by(cases.c.rank).limit(most))
+                found += [(rank, case_id) for rank, case_id in rows]
+        return [case_id for _, case_id in sorted(found)[:most]]
 
     def in_hand(self, reviewer: str, now: datetime) -> list[str]:
         """Cases that a reviewer has in hand, the first first."""
@@ -241,10 +257,18 @@ class Store:
                 Unsent(number=number, tellings=read_tellings(records)) for number, records in connection.execute(asking)
             ]
 
-    def sent(self, numbers: Sequence[int]) -> None:
-        """The topics have these."""
-        with self._engine.begin() as connection:
-            connection.execute(outbox.delete().where(outbox.c.number.in_(numbers)))
+    def delivered(self) -> Delivery:
+        """The batch of the outbox that went last, as far as is known."""
+        with self._reading.begin() as connection:
+            store, batch = connection.execute(sa.select(deliveries.c.store, deliveries.c.batch)).one()
+        return Delivery(store=store, batch=batch)
+
+    def sent(self, delivery: Delivery) -> None:
+        """The topics have these: the outbox does not hold them any more."""
+        with self.engine.begin() as connection:
+            connection.execute(outbox.delete().where(outbox.c.number.in_(delivery.numbers)))
+            later = deliveries.c.batch < delivery.batch  # else one who was fenced says so too late
+            connection.execute(deliveries.update().where(later).values(batch=delivery.batch))
 
     def _names(self, asking: sa.Select[tuple[str]]) -> list[str]:
         with self._reading.begin() as connection:

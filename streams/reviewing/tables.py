@@ -49,6 +49,16 @@ Index(
     sqlite_where=text("free_from IS NOT NULL"),
     postgresql_where=text("free_from IS NOT NULL"),
 )
+Index(  # all that is counted of queues: no case is read for it
+    "cases_by_queue",
+    cases.c.queue,
+    cases.c.line,
+    cases.c.warn_at,
+    cases.c.opened_at,
+    cases.c.free_from,
+    sqlite_where=text("expires_at IS NOT NULL"),
+    postgresql_where=text("expires_at IS NOT NULL"),
+)
 Index(
     "cases_in_hand",
     cases.c.holder,
@@ -86,6 +96,13 @@ outbox = Table(
     Column("case_id", String(64), nullable=False),
     Column("records", Text, nullable=False),  # that go to Kafka together
     sqlite_autoincrement=True,  # a number must never come again: it tells what is on the topics
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("store", String(32), primary_key=True),  # its name: there is one row
+    Column("batch", BigInteger, nullable=False),  # of the outbox, that went last and is known to have arrived
 )
 
 positions = Table(

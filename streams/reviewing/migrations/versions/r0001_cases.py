@@ -1,5 +1,7 @@
 """Cases, verdicts, words, outbox and positions."""
 
+import uuid
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -29,6 +31,11 @@ def upgrade() -> None:
     op.create_index("cases_by_transaction", "cases", ["transaction_id"])
     for name, columns, where in (
         ("cases_to_take", ["queue", "line", "rank"], sa.text("free_from IS NOT NULL")),
+        (
+            "cases_by_queue",
+            ["queue", "line", "warn_at", "opened_at", "free_from"],
+            sa.text("expires_at IS NOT NULL"),
+        ),
         ("cases_in_hand", ["holder"], sa.text("holder IS NOT NULL")),
         ("cases_to_expire", ["expires_at"], sa.text("expires_at IS NOT NULL")),
     ):
@@ -53,6 +60,12 @@ def upgrade() -> None:
         sa.Column("records", sa.Text, nullable=False),
         sqlite_autoincrement=True,
     )
+    deliveries = op.create_table(
+        "deliveries",
+        sa.Column("store", sa.String(32), primary_key=True),
+        sa.Column("batch", sa.BigInteger, nullable=False),
+    )
+    op.bulk_insert(deliveries, [{"store": uuid.uuid4().hex, "batch": 0}])
     op.create_table(
         "positions",
         sa.Column("place", sa.String(255), primary_key=True),
