@@ -6,6 +6,7 @@ beside it stand only the columns that something is looked up or put in order by.
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Double,
     Index,
@@ -46,6 +47,7 @@ Index(
     cases.c.queue,
     cases.c.line,
     cases.c.rank,
+    cases.c.free_from,
     sqlite_where=text("free_from IS NOT NULL"),
     postgresql_where=text("free_from IS NOT NULL"),
 )
@@ -56,6 +58,7 @@ Index(  # all that is counted of queues: no case is read for it
     cases.c.warn_at,
     cases.c.opened_at,
     cases.c.free_from,
+    cases.c.expires_at,
     sqlite_where=text("expires_at IS NOT NULL"),
     postgresql_where=text("expires_at IS NOT NULL"),
 )
@@ -110,4 +113,41 @@ positions = Table(
     metadata,
     Column("place", String(255), primary_key=True),  # of a partition
     Column("next_offset", BigInteger, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("password", Text, nullable=False),  # as argon2 writes it: parameters, salt and hash
+    Column("active", Boolean, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token", String(64), primary_key=True),  # its SHA-256: who reads the table has no session
+    Column("name", String(64), nullable=False),
+    Column("began_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger, nullable=False),
+)
+
+log = Table(
+    "log",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # from 1, without a gap
+    Column("at", BigInteger, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("what", String(32), nullable=False),
+    Column("details", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+)
+
+log_head = Table(
+    "log_head",
+    metadata,
+    Column("one", SmallInteger, primary_key=True, autoincrement=False),  # there is one row
+    Column("number", BigInteger, nullable=False),
+    Column("digest", String(64), nullable=False),
 )

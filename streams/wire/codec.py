@@ -85,6 +85,11 @@ def read_revision(value: bytes | None) -> Revision:
     return read_record(read_object(value), Revision)
 
 
+def read_request(value: bytes | None) -> InformationRequest:
+    """Read one record of `information.requested`. Raises MalformedRecord, and nothing else, for any bytes."""
+    return read_record(read_object(value), InformationRequest)
+
+
 def read_answer(value: bytes | None) -> InformationAnswer:
     """Read one record of `information.answered`. Raises MalformedRecord, and nothing else, for any bytes."""
     answer = _read_versioned(value, InformationAnswer)

@@ -30,10 +30,10 @@ def upgrade() -> None:
     )
     op.create_index("cases_by_transaction", "cases", ["transaction_id"])
     for name, columns, where in (
-        ("cases_to_take", ["queue", "line", "rank"], sa.text("free_from IS NOT NULL")),
+        ("cases_to_take", ["queue", "line", "rank", "free_from"], sa.text("free_from IS NOT NULL")),
         (
             "cases_by_queue",
-            ["queue", "line", "warn_at", "opened_at", "free_from"],
+            ["queue", "line", "warn_at", "opened_at", "free_from", "expires_at"],
             sa.text("expires_at IS NOT NULL"),
         ),
         ("cases_in_hand", ["holder"], sa.text("holder IS NOT NULL")),
