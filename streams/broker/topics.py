@@ -26,6 +26,9 @@ class Topic(StrEnum):
     MERCHANT_RISK = "merchant-risk"
     LEARNER_STATE = "learner-state"
     RECONCILER_STATE = "reconciler-state"
+    INFORMATION_REQUESTED = "information.requested"
+    INFORMATION_ANSWERED = "information.answered"
+    CONSOLE_STATE = "console-state"
     MODELS = "models"
     RULES = "rules"
     CONTROL = "control"
@@ -129,6 +132,25 @@ CATALOGUE: tuple[TopicSpec, ...] = (
         topic=Topic.RECONCILER_STATE,
         key="next",
         description="Up to where decisions made without the model were scored again; in one Kafka transaction with it.",
+        per_card=False,
+        compacted=True,
+    ),
+    TopicSpec(
+        topic=Topic.INFORMATION_REQUESTED,
+        key="pan_token",
+        description="Questions of reviewers to holders and merchants.",
+        retention_ms=30 * DAY_MS,
+    ),
+    TopicSpec(
+        topic=Topic.INFORMATION_ANSWERED,
+        key="request_id",
+        description="What was answered.",
+        retention_ms=30 * DAY_MS,
+    ),
+    TopicSpec(
+        topic=Topic.CONSOLE_STATE,
+        key="outbox",
+        description="What the console published last; in one Kafka transaction with it.",
         per_card=False,
         compacted=True,
     ),

@@ -56,6 +56,12 @@ COMMANDS = {
         example="holdfast reconciler",
         panel=RUN,
     ),
+    "console": LazyCommand(
+        place="processes:console",
+        summary="Keep a case of each decision that people are to look at, and publish what comes of it, until SIGTERM.",
+        example="HOLDFAST_CONSOLE_STORE_URL=postgresql://holdfast@db/reviews holdfast console",
+        panel=RUN,
+    ),
     "watcher": LazyCommand(
         place="processes:watcher",
         summary="Hear the heartbeats of all processes, and say on `alerts` who has gone silent, until SIGTERM.",
@@ -121,6 +127,18 @@ COMMANDS = {
         place="model_commands:app",
         summary="Models: which there are, what they weigh, and the way back.",
         example="holdfast model list",
+        panel=OPERATE,
+    ),
+    "users": LazyCommand(
+        place="users_commands:users",
+        summary="Who may come into the console, and as what.",
+        example="holdfast users put ann --role analyst",
+        panel=OPERATE,
+    ),
+    "audit-log": LazyCommand(
+        place="users_commands:audit_log",
+        summary="What people did in the console.",
+        example="holdfast audit-log verify",
         panel=OPERATE,
     ),
     "topics": LazyCommand(

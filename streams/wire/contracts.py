@@ -16,6 +16,7 @@ import msgspec
 import orjson
 
 from models.dead_letter import DeadLetterReason
+from models.information import InformationAnswer, InformationRequest
 from models.label import Label
 from models.transaction import EARLIEST_SCHEMA_VERSION, SCHEMA_VERSION, Transaction
 from rules.decision import Decision
@@ -67,7 +68,8 @@ CONTRACTS = (
     Contract(
         name="revision",
         kind=Revision,
-        beyond_schema="At most one of each kind for a decision; the decision itself stays as it was. Read committed.",
+        beyond_schema="At most one of each kind for a decision, and at most one of those that are final for a review"
+        " (verdict, timeout_default, re_score_adopted); the decision itself stays as it was. Read committed.",
         topics=frozenset({Topic.REVISED}),
     ),
     Contract(
@@ -75,6 +77,18 @@ CONTRACTS = (
         kind=Label,
         beyond_schema=f"{_INCOMING} The record's key is the transaction_id.",
         topics=frozenset({Topic.LABELS}),
+    ),
+    Contract(
+        name="information-request",
+        kind=InformationRequest,
+        beyond_schema="An answer counts until `until`. Read committed.",
+        topics=frozenset({Topic.INFORMATION_REQUESTED}),
+    ),
+    Contract(
+        name="information-answer",
+        kind=InformationAnswer,
+        beyond_schema=f"{_INCOMING} The first answer to a request counts.",
+        topics=frozenset({Topic.INFORMATION_ANSWERED}),
     ),
     Contract(
         name="alert",
@@ -223,7 +237,7 @@ def _internal_message() -> dict[str, Any]:
 
 def _operations() -> dict[str, Any]:
     """What Holdfast does with each topic that others may use."""
-    received = {Topic.TRANSACTIONS, Topic.LABELS}
+    received = {Topic.TRANSACTIONS, Topic.LABELS, Topic.INFORMATION_ANSWERED}
     public = [spec.topic for spec in CATALOGUE if _message_of(spec.topic) != "internal"]
     return {
         f"{'receive' if topic in received else 'send'}.{topic}": {

@@ -12,13 +12,15 @@ from support.wire_samples import (
     a_mode_event,
     a_revision,
     an_alert_event,
+    an_information_answer,
+    an_information_request,
     transaction_document,
     without,
 )
 
 from streams.broker.topics import CATALOGUE
 from streams.wire.alert import write_alert
-from streams.wire.codec import write_decision, write_label, write_revision
+from streams.wire.codec import write_answer, write_decision, write_label, write_request, write_revision
 from streams.wire.contracts import CONTRACTS, asyncapi, documents, main, schema
 from streams.wire.dead_letter import ERROR_HEADERS
 from streams.wire.mode_event import write_mode_event
@@ -30,6 +32,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "decision": orjson.loads(write_decision(a_decision())),
     "revision": orjson.loads(write_revision(a_revision())),
     "label": orjson.loads(write_label(a_label())),
+    "information-request": orjson.loads(write_request(an_information_request())),
+    "information-answer": orjson.loads(write_answer(an_information_answer())),
     "alert": orjson.loads(write_alert(an_alert_event())),
     "mode": orjson.loads(write_mode_event(a_mode_event())),
 }
@@ -100,6 +104,9 @@ def test_samples_without_a_required_field_fail(name: str) -> None:
         ("label", {"state": "unsure"}),
         ("label", {"source": None}),
         ("label", {"received_at": "today"}),
+        ("information-answer", {"reply": "perhaps"}),
+        ("information-answer", {"request_id": "a b"}),
+        ("information-answer", {"text": "x" * 501}),
         ("alert", {"specversion": "0.3"}),
         ("alert", {"type": "com.example.deleted"}),
         ("alert", {"data": SAMPLES["alert"]["data"] | {"status": "closed"}}),

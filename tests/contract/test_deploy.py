@@ -163,6 +163,7 @@ def test_acls_follow_app_and_prefix() -> None:
         "pay-eu.1",
         "pay-eu.learner",
         "pay-eu.reconciler",
+        "pay-eu.console",
         "pay-eu.dlt-replay",
     ]
     groups = ["pay-eu.lanes", "pay-eu.forward-", *["pay-eu.lanes"] * 2, "pay-eu.consumer-"]
@@ -182,6 +183,6 @@ def test_only_workers_write_decisions() -> None:
     assert [re.findall(r"User:(\S+)", line) for line in writers] == [["holdfast-worker"]]
 
 
-def test_only_the_reconciler_writes_revisions() -> None:
+def test_only_the_reconciler_and_the_console_write_revisions() -> None:
     writers = [line for line in granted() if "--operation Write" in line and f"--topic {Topic.REVISED} " in line]
-    assert [re.findall(r"User:(\S+)", line) for line in writers] == [["holdfast-reconciler"]]
+    assert [re.findall(r"User:(\S+)", line) for line in writers] == [["holdfast-reconciler"], ["holdfast-console"]]

@@ -6,6 +6,13 @@ from typing import Any
 import orjson
 
 from models.alert import Alert, AlertStatus, Severity
+from models.information import (
+    InformationAnswer,
+    InformationChannel,
+    InformationRequest,
+    InformationTopic,
+    Reply,
+)
 from models.label import Label, LabelSource, LabelState
 from models.score import Contribution
 from rules.breaker import BreakerState
@@ -69,6 +76,27 @@ def a_label() -> Label:
         received_at=EVENT_TIME,
         reason_code="10.4",
     )
+
+
+def an_information_request() -> InformationRequest:
+    return InformationRequest(
+        request_id="d-1.q1",
+        case_id="d-1",
+        transaction_id="t-1",
+        pan_token=PAN_TOKEN,
+        asked=InformationTopic.DID_YOU_PAY,
+        channel=InformationChannel.APP,
+        text="Was it you?",
+        asked_at=EVENT_TIME,
+        until=EVENT_TIME,
+        amount_minor=12345,
+        currency="EUR",
+        merchant_id="m-1234",
+    )
+
+
+def an_information_answer() -> InformationAnswer:
+    return InformationAnswer(request_id="d-1.q1", reply=Reply.DENIED, text="Not me.", answered_at=EVENT_TIME)
 
 
 def a_decision() -> Decision:

@@ -1,0 +1,77 @@
+"""What the console tells Prometheus."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from models.information import InformationAnswer
+from streams.broker.topics import Topic
+from streams.reviewing.publications import Telling
+from streams.reviewing.store import QueueLength
+from streams.wire.codec import read_request, read_revision
+
+
+class ConsoleMetrics:
+    """What was published of cases, how long queues are, what was asked and answered."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._outcomes = Counter(
+            "holdfast_review_outcomes", "Cases closed and published.", ("kind", "outcome", "reason"), registry=registry
+        )
+        line = ("queue", "line")
+        self._cases = Gauge("holdfast_review_queue_cases", "Cases that are not closed.", line, registry=registry)
+        self._waiting = Gauge(
+            "holdfast_review_waiting_cases", "Of them, those that wait for information.", line, registry=registry
+        )
+        self._late = Gauge(
+            "holdfast_review_late_cases", "Of them, those near their due time or beyond.", line, registry=registry
+        )
+        self._oldest = Gauge(
+            "holdfast_review_oldest_seconds", "Age of the decision of the oldest of them.", line, registry=registry
+        )
+        self._requests = Counter(
+            "holdfast_information_requests", "Questions published.", ("asked", "channel"), registry=registry
+        )
+        self._answers = Counter("holdfast_information_answers", "Answers taken.", ("reply",), registry=registry)
+        self._refused = Counter(
+            "holdfast_information_answers_refused", "Answers too late, or to no question.", registry=registry
+        )
+        self._unreadable = Counter(
+            "holdfast_review_unreadable_records", "Records outside the contract.", registry=registry
+        )
+
+    def told(self, told: Iterable[Telling]) -> None:
+        """Count what was published."""
+        for each in told:
+            if each.topic is Topic.REVISED:
+                revision = read_revision(each.value.encode())
+                reason = revision.verdict_reason or next(iter(revision.reason_codes), "")
+                self._outcomes.labels(revision.kind, revision.outcome, reason).inc()
+            elif each.topic is Topic.INFORMATION_REQUESTED:
+                request = read_request(each.value.encode())
+                self._requests.labels(request.asked, request.channel).inc()
+
+    def queues(self, lengths: Iterable[QueueLength], now: datetime) -> None:
+        """How long they are now; those that are empty are not shown."""
+        for gauge in (self._cases, self._waiting, self._late, self._oldest):
+            gauge.clear()
+        for each in lengths:
+            labels = (each.queue, str(each.line))
+            self._cases.labels(*labels).set(each.cases)
+            self._waiting.labels(*labels).set(each.waiting)
+            self._late.labels(*labels).set(each.late)
+            self._oldest.labels(*labels).set((now - each.oldest).total_seconds())
+
+    def answered(self, answer: InformationAnswer) -> None:
+        """An answer was taken."""
+        self._answers.labels(answer.reply).inc()
+
+    def answer_refused(self) -> None:
+        """An answer came too late, or to no question."""
+        self._refused.inc()
+
+    def unreadable(self) -> None:
+        """A record could not be read."""
+        self._unreadable.inc()

@@ -1,0 +1,64 @@
+"""What a change of a case has the world told, as records for Kafka. Pure."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from rules.decision import Decision, InputPosition
+from rules.review_case import Case
+from rules.review_outcome import final_revision, information_request, verdict_label
+from streams.broker.topics import Topic
+from streams.wire.codec import write_label, write_request, write_revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """One record. Without a partition its key chooses one."""
+
+    topic: Topic
+    key: str
+    value: str
+    partition: int | None = None
+
+
+_tellings = msgspec.json.Decoder(tuple[Telling, ...])
+
+
+def tellings(
+    before: Case, after: Case, decision: Decision, place: InputPosition, settings_version: str
+) -> tuple[Telling, ...]:
+    """What is new to the world: a final revision and a label, or a question; they go together or not at all."""
+    told: list[Telling] = []
+    if after.ending is not None and before.ending is None:
+        revision = final_revision(after, after.ending, decision, place, settings_version)
+        told.append(
+            Telling(
+                topic=Topic.REVISED,
+                key=decision.pan_token,
+                value=write_revision(revision).decode(),
+                partition=place.partition,
+            )
+        )
+        if (label := verdict_label(after, after.ending, decision)) is not None:
+            told.append(Telling(topic=Topic.LABELS, key=label.transaction_id, value=write_label(label).decode()))
+    if after.question is not None and after.question != before.question:
+        request = information_request(after, after.question, decision)
+        told.append(
+            Telling(
+                topic=Topic.INFORMATION_REQUESTED,
+                key=decision.pan_token,
+                value=write_request(request).decode(),
+                partition=place.partition,
+            )
+        )
+    return tuple(told)
+
+
+def write_tellings(told: tuple[Telling, ...]) -> str:
+    """As the outbox holds them."""
+    return msgspec.json.encode(told).decode()
+
+
+def read_tellings(text: str) -> tuple[Telling, ...]:
+    """What `write_tellings` wrote."""
+    return _tellings.decode(text)

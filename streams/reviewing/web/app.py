@@ -1,0 +1,56 @@
+"""The application: which path leads to which page, and who may go there."""
+
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from rules.access import Right
+from streams.reviewing.web import actions, entry, pages
+from streams.reviewing.web.console import Console, Page, for_whom_may
+from streams.reviewing.web.guard import Guard
+
+STATIC = Path(__file__).parent / "static"
+
+
+def build(console: Console) -> Starlette:
+    """Make it."""
+
+    def seen(path: str, page: Page) -> Route:
+        return Route(path, for_whom_may(console, page, Right.LOOK), methods=["GET"])
+
+    def done(path: str, page: Page, right: Right = Right.REVIEW) -> Route:
+        return Route(path, for_whom_may(console, page, right), methods=["POST"])
+
+    async def login_page(request: Request) -> Response:
+        return await entry.login_page(console, request)
+
+    async def log_in(request: Request) -> Response:
+        return await entry.log_in(console, request)
+
+    async def log_out(request: Request) -> Response:
+        return await entry.log_out(console, request)
+
+    return Starlette(
+        routes=[
+            Route("/login", login_page, methods=["GET"]),
+            Route("/login", log_in, methods=["POST"]),
+            Route("/logout", log_out, methods=["POST"]),
+            seen("/", pages.queues_page),
+            seen("/queues/{queue}", pages.queue_page),
+            seen("/cases/{case_id}", pages.case_page),
+            done("/queues/{queue}/next", actions.take_next),
+            done("/queues/{queue}/verdicts", actions.decide_many, Right.BULK),
+            done("/cases/{case_id}/lease", actions.lease),
+            done("/cases/{case_id}/verdict", actions.decide),
+            done("/cases/{case_id}/release", actions.release),
+            done("/cases/{case_id}/escalation", actions.escalate),
+            done("/cases/{case_id}/question", actions.ask),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        middleware=[Middleware(Guard, accounts=console.accounts, clock=console.clock)],
+    )
