@@ -22,8 +22,6 @@ from rich.console import Console
 from rich.table import Table
 from river import linear_model, optim, preprocessing
 
-from models.activity import activity
-from models.features import features
 from models.linear import LinearScorer
 from models.marks import Marks, marks_of
 from models.merchant_history import MerchantHistory
@@ -34,7 +32,7 @@ from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
 from models.snapshot import from_plain, to_plain
 from models.verifying import verify
-from models.warm_up import Payment, WarmUp
+from models.warm_up import Payment, WarmUp, features_of
 from streams.operating.machine import cores_and_processor
 from streams.operating.warming import learnt_from_simulation, payment_of
 from streams.wire.snapshot_record import SnapshotRecord, read_snapshot, write_for_scorer, write_snapshot
@@ -132,9 +130,7 @@ def _asked(warm_up: WarmUp, payment: Payment) -> tuple[Payment, Profile, Merchan
 def _features(
     payment: Payment, profile: Profile, merchant: MerchantHistory | None, card_fraud_at: float | None
 ) -> list[float]:
-    marks = marks_of(payment)
-    recent = activity(payment.at, profile, marks.merchant)
-    return features(payment.at, payment, marks, profile, recent, merchant, card_fraud_at)
+    return features_of(payment, marks_of(payment), profile, merchant, card_fraud_at)
 
 
 def _taken_in(packed: bytes, payment: Payment, marks: Marks) -> bytes:

@@ -23,15 +23,8 @@ def window_sum(buckets: Sequence[int], first: int, part: float, days: int) -> fl
     return total + part * buckets[last] if last < len(buckets) else total
 
 
-def advanced(buckets: list[int], days: int) -> list[int]:
-    """The same buckets when the newest day is `days` later; what grows too old falls off the end."""
-    moved = buckets.copy()
-    advance(moved, days)
-    return moved
-
-
 def advance(buckets: list[int] | bytearray, days: int) -> None:
-    """`advanced`, in place."""
+    """Make the newest day `days` later, in place; what grows too old falls off the end."""
     if days == 1:
         buckets.insert(0, 0)
         buckets.pop()

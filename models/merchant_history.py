@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from models.daily import SECONDS_PER_DAY, advanced, day_of
+from models.daily import SECONDS_PER_DAY, advance, day_of
 
 HISTORY_DAYS = 45
 RECENT = 8
@@ -89,8 +89,9 @@ def _counted(history: MerchantHistory, at: float, *, is_fraud: bool) -> tuple[in
     """The newest day and both rows of buckets with this label in them; one older than all buckets is not counted."""
     day = day_of(at)
     newest = max(history.newest_day, day)
-    labelled = advanced(list(history.labelled), newest - history.newest_day)
-    fraud = advanced(list(history.fraud), newest - history.newest_day)
+    labelled, fraud = list(history.labelled), list(history.fraud)
+    for buckets in (labelled, fraud):
+        advance(buckets, newest - history.newest_day)
     if newest - day < HISTORY_DAYS:
         labelled[newest - day] += 1
         fraud[newest - day] += is_fraud

@@ -13,7 +13,7 @@ from models.error_control import ErrorLevels
 from models.features import LABEL_DELAY, features
 from models.fingerprint import id_hash
 from models.learner import Learner
-from models.marks import marks_of
+from models.marks import Marks, marks_of
 from models.merchant_history import HISTORY_DAYS, MerchantHistory
 from models.online import OnlineModel
 from models.profile import Profile
@@ -57,6 +57,14 @@ class Scored(NamedTuple):
     fraud_probability: float | None
 
 
+def features_of(
+    payment: Payment, marks: Marks, profile: Profile, merchant: MerchantHistory | None, card_fraud_at: float | None
+) -> list[float]:
+    """What a worker that knows this of its card and acceptor would see in it."""
+    recent = activity(payment.at, profile, marks.merchant)
+    return features(payment.at, payment, marks, profile, recent, merchant, card_fraud_at)
+
+
 class WarmUp:
     """State of a warm-up, open to whoever continues from it."""
 
@@ -88,25 +96,12 @@ class WarmUp:
         """
         self.learn_until(payment.at - self._label_delay)
         profile = self.profiles.setdefault(payment.card, Profile())
-        row = self.features_of(payment)
-        hashed, marks = id_hash(payment.transaction_id), marks_of(payment)
-        profile.observe(payment.at, payment.amount_minor, hashed, payment.fingerprint, marks)
+        marks, merchant = marks_of(payment), self.published(payment.acceptor, payment.at)
+        row = features_of(payment, marks, profile, merchant, self.learner.card_fraud_at.get(payment.card))
+        profile.observe(payment.at, payment.amount_minor, id_hash(payment.transaction_id), payment.fingerprint, marks)
         scored = Scored(payment, row, self.learner.model.score(row) if score else None)
         self._unlabelled.append(scored)
         return scored
-
-    def features_of(self, payment: Payment) -> list[float]:
-        """What a worker would see in it now. Its card must be known."""
-        profile, marks = self.profiles[payment.card], marks_of(payment)
-        return features(
-            payment.at,
-            payment,
-            marks,
-            profile,
-            activity(payment.at, profile, marks.merchant),
-            self.published(payment.acceptor, payment.at),
-            self.learner.card_fraud_at.get(payment.card),
-        )
 
     def published(self, acceptor: str, at: float) -> MerchantHistory | None:
         """The acceptor's history as workers would know it: only where there is fraud in it."""

@@ -24,7 +24,7 @@ class Guard:
 
     def __init__(self, champion: Snapshot | None, metrics: LearnerMetrics) -> None:
         self._metrics = metrics
-        self._exam = Exam(time.perf_counter)
+        self._exam = Exam(time.thread_time)
         self._failures = 0  # exams in a row
         self._reference: Snapshot | None = None
         self._trial: Trial | None = None

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -29,6 +28,7 @@ from streams.learning.succession import Step, Succession
 from streams.lifetime import live
 from streams.metrics.endpoint import expose
 from streams.metrics.learner import LearnerMetrics
+from streams.priority import give_way
 from streams.ready_signal import tell_ready
 from streams.settings import Settings
 from streams.wire.codec import MalformedRecord
@@ -249,5 +249,5 @@ class LearnerProcess:
 
 def run(settings: Settings) -> None:
     """Run the learner until it is told to stop; exit 70 on anything it cannot know the state of."""
-    os.nice(10)  # payments are decided first
+    give_way(10)  # payments are decided first
     live(LEARNER, lambda: LearnerProcess(settings).run())

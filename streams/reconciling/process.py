@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from streams.deciding.watch import MODEL, SCORER
 from streams.lifetime import live
 from streams.metrics.endpoint import expose
 from streams.metrics.reconciler import ReconcilerMetrics
+from streams.priority import give_way
 from streams.ready_signal import tell_ready
 from streams.reconciling.backlog import Backlog, Sighting
 from streams.reconciling.glance import glance
@@ -171,5 +171,5 @@ class ReconcilerProcess:
 
 def run(settings: Settings) -> None:
     """Run the reconciler until it is told to stop; exit 70 on anything it cannot know the state of."""
-    os.nice(19)  # payments are decided first
+    give_way(19)  # payments are decided first
     live("reconciler", lambda: ReconcilerProcess(settings).run())

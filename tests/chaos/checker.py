@@ -164,7 +164,7 @@ def nothing_open(evidence: Evidence, _: list[Acknowledged]) -> Iterator[str]:
 
 
 def labels_once(evidence: Evidence, _: list[Acknowledged]) -> Iterator[str]:
-    """The latest model has learnt as many labels as the acceptors' histories of its moment have counted.
+    """The learner was taught as many labels as the acceptors' histories of its latest model's moment have counted.
 
     Histories forget after some days, so a run of more simulated time cannot be judged so.
     """
@@ -172,7 +172,7 @@ def labels_once(evidence: Evidence, _: list[Acknowledged]) -> Iterator[str]:
     if times and max(times) - min(times) > timedelta(days=HISTORY_DAYS):
         return
     if evidence.labels != evidence.labels_in_histories:
-        yield f"the model has learnt {evidence.labels} labels, the histories {evidence.labels_in_histories}"
+        yield f"the learner was taught {evidence.labels} labels, the histories {evidence.labels_in_histories}"
 
 
 def alerts_lived(evidence: Evidence, _: list[Acknowledged]) -> Iterator[str]:

@@ -64,7 +64,7 @@ class Evidence:
     noted: dict[int, int] = field(default_factory=dict)  # the next input offset, by partition
     alerts: list[tuple[str, str]] = field(default_factory=list)  # status and dedup key, in order
     appended: dict[int, "array[float]"] = field(default_factory=dict)  # when decisions were, by partition and in order
-    labels: int = 0  # that the latest model says it has learnt, those of the warm-up left out
+    labels: int = 0  # that the learner says it was taught up to its latest model, those of the warm-up left out
     labels_in_histories: int = 0  # counted in the acceptors' histories of the same moment
     taken_back: int = 0  # records of the output topics that lie in aborted transactions
     open_transactions: list[str] = field(default_factory=list)  # partitions whose last stable offset is not their end
@@ -167,8 +167,9 @@ def _learnt(settings: Settings, evidence: Evidence, before: Learner) -> None:
 
 
 def _labels_of(record: dict[str, Any]) -> int:
-    labels: int = record["snapshot"]["labels"]
-    return labels
+    """Those included that were given up, because the learner went back to a model of before."""
+    snapshot = record["snapshot"]
+    return int(snapshot["label_offsets"].get("taught", snapshot["labels"]))
 
 
 def _records(settings: Settings, *topics: Topic, level: str = "read_committed") -> Iterator[Message]:

@@ -5,18 +5,19 @@ labels are sound, and so are the candidates between. Those that are good offline
 something that payments of today have, and none whose outcome is known so far.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 
 import numpy as np
 import pytest
 from support.labelled_rows import MOVED
+from support.sabotage import probed
 from support.shop import A_DAY, A_TURN, LABEL_DAYS, History, Shop, decision, history
 
 from models.features import FEATURES
 from models.hinges import Hinges
-from models.linear import LinearScorer
-from models.snapshot import Column, Probe, Snapshot
+from models.snapshot import Column, Snapshot
 
 pytestmark = [pytest.mark.quality, pytest.mark.timeout(600)]
 
@@ -34,17 +35,6 @@ def changed(column: Callable[[int, Column], Column], *, lift: float = 0.0) -> Sa
         return probed(replace(sound, columns=columns, scored_intercept=sound.scored_intercept + lift))
 
     return sabotage
-
-
-def probed(spoilt: Snapshot) -> Snapshot:
-    rows = np.array([each.features for each in spoilt.probes])
-    with np.errstate(all="ignore"):
-        told = LinearScorer(spoilt).score(rows).probabilities.tolist()
-    probes = [
-        Probe(features=each.features, fraud_probability=probability)
-        for each, probability in zip(spoilt.probes, told, strict=True)
-    ]
-    return replace(spoilt, probes=tuple(probes))
 
 
 def times(factor: float) -> Sabotage:
@@ -74,11 +64,9 @@ def slow(knots: int) -> Sabotage:
 
     def sabotage(sound: Snapshot) -> Snapshot:
         further = tuple(float(number) for number in range(1, knots + 1))
-        names, places = sound.hinges.names, [len(each) for each in sound.hinges.knots]
-        last = len(names) - 1
-        hinges = Hinges(names=names, knots=(*sound.hinges.knots[:last], (*sound.hinges.knots[last], *further)))
+        *knots_before, last = sound.hinges.knots
+        hinges = Hinges(names=sound.hinges.names, knots=(*knots_before, (*last, *further)))
         mute = Column(count=1, mean=0.0, variance=1.0, weight=0.0, scored_weight=0.0, gradient_squares=0.0)
-        assert len(sound.columns) == len(names) + sum(places)
         return probed(replace(sound, hinges=hinges, columns=(*sound.columns, *[mute] * knots)))
 
     return sabotage
@@ -126,29 +114,28 @@ class Sabotages(Shop):
     """A shop whose learner's candidates are changed in every other turn from BEGINS on."""
 
     left: list[str] = field(default_factory=lambda: list(SABOTAGED))
-    spoilt: dict[int, str] = field(default_factory=dict)  # identities of snapshots
-    kept: list[Snapshot] = field(default_factory=list)  # that they stay unique
+    spoilt: dict[str, Snapshot] = field(default_factory=dict)
     met: dict[str, int] = field(default_factory=dict)  # payments
 
     def __post_init__(self) -> None:
         Shop.__post_init__(self)
-        sound, turns = self.study.snapshot, iter(range(10**6))
+        sound, turns = self.study.snapshot, cycle((True, False))
 
         def snapshot() -> Snapshot:
             candidate = sound()
-            if len(self.told) < BEGINS or not self.left or next(turns) % 2:
+            if len(self.told) < BEGINS or not self.left or not next(turns):
                 return candidate
             name = self.left.pop(0)
-            self.kept.append(SABOTAGED[name](candidate))
-            self.spoilt[id(self.kept[-1])] = name
-            return self.kept[-1]
+            self.spoilt[name] = SABOTAGED[name](candidate)
+            return self.spoilt[name]
 
         self.study.snapshot = snapshot
 
     def _score(self, rows: np.ndarray) -> None:
         Shop._score(self, rows)
-        if (name := self.spoilt.get(id(self.champion))) is not None:
-            self.met[name] = self.met.get(name, 0) + len(rows)
+        for name, each in self.spoilt.items():
+            if each is self.champion:
+                self.met[name] = self.met.get(name, 0) + len(rows)
 
 
 def something_new() -> History:
@@ -156,8 +143,7 @@ def something_new() -> History:
     whole = history(DAYS)
     rows = whole.rows.copy()
     rows[BEGINS - A_DAY :, NEW] = 1.0
-    new: Sequence[bytes] = [decision(number, row) for number, row in enumerate(rows.tolist())]
-    return History(list(new), rows, whole.is_fraud)
+    return History([decision(number, row) for number, row in enumerate(rows.tolist())], rows, whole.is_fraud)
 
 
 def test_what_is_sabotaged_meets_hardly_a_payment_and_the_learner_goes_on() -> None:

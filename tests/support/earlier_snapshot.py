@@ -6,7 +6,7 @@ from typing import Any
 
 from models.fingerprint import digest
 from models.packed import DOUBLE, SINGLE, unpacked
-from models.snapshot import Snapshot
+from models.snapshot import Snapshot, to_plain
 
 NOT_HASHED = ("model_version", "content_hash")
 
@@ -14,21 +14,13 @@ NOT_HASHED = ("model_version", "content_hash")
 def in_format_1(snapshot: Snapshot) -> dict[str, Any]:
     """With the hash of its content."""
     plain = {
+        **to_plain(snapshot),
         "format_version": 1,
-        "model_version": snapshot.model_version,
-        "labels": snapshot.labels,
-        "frauds": snapshot.frauds,
-        "bend_at": snapshot.bend_at,
-        "iterations": snapshot.iterations,
-        "features": list(snapshot.hinges.names),
-        "knots": [list(knots) for knots in snapshot.hinges.knots],
-        "intercept": snapshot.intercept,
-        "scored_intercept": snapshot.scored_intercept,
         "columns": [list(astuple(column)) for column in snapshot.columns],
         "probes": [[list(probe.features), probe.fraud_probability] for probe in snapshot.probes],
         "sample": _in_digits(snapshot.sample, SINGLE),
-        "label_offsets": snapshot.label_offsets,
     }
+    del plain["part_hashes"]
     if snapshot.track_record is not None:
         plain["track_record"] = _in_digits(snapshot.track_record, DOUBLE)
     return with_hash(plain)

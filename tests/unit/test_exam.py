@@ -6,13 +6,13 @@ from itertools import count
 
 import pytest
 from support.labelled_rows import labelled_rows, taught
-from support.plain_model import log_odds
+from support.sabotage import probed
 
 from models import exam as exams
 from models.exam import Exam, Refusal
 from models.examples import pack_features
 from models.hinges import Hinges
-from models.snapshot import Column, Probe, Snapshot, probability
+from models.snapshot import Column, Snapshot
 
 CHAMPION = taught(2_000).snapshot()
 
@@ -32,12 +32,7 @@ def sat(
 
 def with_columns(change: Callable[[Column], Column], *, intercept: float = CHAMPION.scored_intercept) -> Snapshot:
     """A champion that was tampered with by somebody who knows how to make its probes fit again."""
-    spoilt = replace(CHAMPION, columns=tuple(map(change, CHAMPION.columns)), scored_intercept=intercept)
-    probes = (
-        Probe(features=each.features, fraud_probability=probability(log_odds(spoilt, each.features)))
-        for each in CHAMPION.probes
-    )
-    return replace(spoilt, probes=tuple(probes))
+    return probed(replace(CHAMPION, columns=tuple(map(change, CHAMPION.columns)), scored_intercept=intercept))
 
 
 SABOTAGED = {
@@ -105,6 +100,12 @@ def test_a_model_that_takes_long_does_not_pass(times: float, refusal: Refusal | 
 
 def test_a_slow_champion_is_no_excuse_below_the_bound_and_no_reason_to_refuse() -> None:
     steps = iter([0.0, 0.0001] * exams._TRIES + [0.0, 0.0049] * exams._TRIES)
+    assert sat(CHAMPION, clock=lambda: next(steps)).refusal is None
+
+
+def test_one_try_that_nothing_disturbed_clears_a_model() -> None:
+    disturbed = [0.0, 0.5] * (exams._TRIES - 1) + [0.0, 0.0004]
+    steps = iter([0.0, 0.0005] * exams._TRIES + disturbed)
     assert sat(CHAMPION, clock=lambda: next(steps)).refusal is None
 
 
