@@ -96,7 +96,7 @@ def test_findings_and_savings_are_those_of_the_revisions(history: Sequence[tuple
 
 
 def test_a_reviewers_word_is_not_the_models() -> None:
-    decision = replace(a_decision(), decision_id="d.0.1")
+    decision = structs.replace(a_decision(), decision_id="d.0.1")
     found, _ = reconciled([(decision, "waiting")])
     for kind in set(RevisionKind) - {RevisionKind.RE_SCORE}:
         found.revised(replace(a_revision(), kind=kind, decision_id="d.0.1"))
