@@ -16,6 +16,7 @@ from rules.revision import Revision
 from rules.safe_default import AmountBand, SafeDefaultPolicy
 
 Minutes = Annotated[float, Meta(gt=0)]
+Days = Annotated[float, Meta(gt=0)]
 QueueName = Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,32}\Z")]
 
 _DEFAULTS = (
@@ -97,6 +98,7 @@ class ReviewPolicy:
     adopt_re_scores: bool = True  # the model's later word closes a case that nobody has begun
     unanswered: Outcome = Outcome.BLOCK  # where information was asked for, and none came
     unknown_risk: Annotated[float, Meta(ge=0, le=1)] = 0.5  # of a decision without a score
+    complaint_days: Days = 90.0  # so long after a payment was stopped a complaint of it is heard
     urgency_minutes: Minutes = 30.0  # so much less time left goes before as does 2.7 times the loss
     queues: tuple[ReviewQueue, ...] = field(default=(ReviewQueue(),))
 

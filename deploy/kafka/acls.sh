@@ -17,7 +17,7 @@ inputs="transactions labels"
 decisions="decisions.approve decisions.block decisions.review"
 broadcast="models merchant-risk rules control"
 results="$decisions decisions.revised transactions.DLT alerts modes"
-everything="$inputs $results $broadcast card-feedback profiles learner-state reconciler-state console-state information.requested information.answered heartbeats canaries dlt-replays"
+everything="$inputs $results $broadcast card-feedback profiles learner-state reconciler-state console-state information.requested information.answered complaints heartbeats canaries dlt-replays"
 
 # allow PRINCIPAL "OPERATIONS" "topics": an operation on a topic brings the right to describe it.
 allow() {
@@ -66,8 +66,8 @@ allow reconciler Write "decisions.revised alerts reconciler-state heartbeats"
 allow_transactions reconciler reconciler
 
 # The console reads without a group; its one transactional id fences a second one.
-allow console Read "decisions.review decisions.block decisions.revised information.answered console-state"
-allow console Write "decisions.revised labels information.requested console-state heartbeats"
+allow console Read "decisions.review decisions.block decisions.revised information.answered complaints console-state"
+allow console Write "decisions.revised labels information.requested complaints console-state heartbeats"
 allow_transactions console console
 
 # The watcher hears all others, and itself; its canaries are payments.
@@ -84,9 +84,9 @@ for auditing in auditor operator; do
     allow_group "$auditing" literal "$app-${prefix}lanes" Describe
 done
 
-# Whoever sends payments, labels and answers, and whoever acts on what comes out.
-allow producer Write "$inputs information.answered"
-allow consumer Read "$results information.requested"
+# Whoever sends payments, labels, answers and complaints, and whoever acts on what comes out.
+allow producer Write "$inputs information.answered complaints"
+allow consumer Read "$results information.requested complaints"
 allow_group consumer prefixed "$app-${prefix}consumer-"
 
 # `holdfast watch`, `audit` and `rules`

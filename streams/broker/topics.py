@@ -28,6 +28,7 @@ class Topic(StrEnum):
     RECONCILER_STATE = "reconciler-state"
     INFORMATION_REQUESTED = "information.requested"
     INFORMATION_ANSWERED = "information.answered"
+    COMPLAINTS = "complaints"
     CONSOLE_STATE = "console-state"
     MODELS = "models"
     RULES = "rules"
@@ -146,6 +147,12 @@ CATALOGUE: tuple[TopicSpec, ...] = (
         key="request_id",
         description="What was answered.",
         retention_ms=30 * DAY_MS,
+    ),
+    TopicSpec(
+        topic=Topic.COMPLAINTS,
+        key="transaction_id",
+        description="Complaints about payments that were stopped, and what became of them.",
+        retention_ms=90 * DAY_MS,  # as labels, which come of them
     ),
     TopicSpec(
         topic=Topic.CONSOLE_STATE,

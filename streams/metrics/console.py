@@ -3,13 +3,16 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from models.information import InformationAnswer
+from rules.complaint import Complaint, ComplaintRefusal, StoppedPayment, stopped_by_revision
 from streams.broker.topics import Topic
 from streams.reviewing.publications import Telling
 from streams.reviewing.store import QueueLength
-from streams.wire.codec import read_request, read_revision
+from streams.wire.codec import read_complaint, read_request, read_revision
+
+COMPLAINT_SECONDS = (600, 3600, 4 * 3600, 24 * 3600, 3 * 24 * 3600, 7 * 24 * 3600, 30 * 24 * 3600)
 
 
 class ConsoleMetrics:
@@ -42,6 +45,27 @@ class ConsoleMetrics:
             "holdfast_review_unreadable_records", "Records outside the contract.", registry=registry
         )
 
+        self._stopped = Counter(
+            "holdfast_stopped_payments", "Payments blocked, at once or after a review.", ("source",), registry=registry
+        )
+        self._complaints = Counter(
+            "holdfast_complaints", "Words on complaints published.", ("state", "source"), registry=registry
+        )
+        self._settled_in = Histogram(
+            "holdfast_complaint_seconds",
+            "From a complaint to its settlement.",
+            ("source",),
+            buckets=COMPLAINT_SECONDS,
+            registry=registry,
+        )
+        self._unsettled = Gauge("holdfast_complaints_waiting", "Complaints that nobody has settled.", registry=registry)
+        self._longest_unsettled = Gauge(
+            "holdfast_complaint_oldest_seconds", "How long the first of them waits.", registry=registry
+        )
+        self._complaints_refused = Counter(
+            "holdfast_complaints_refused", "Complaints that were not taken.", ("reason",), registry=registry
+        )
+
     def told(self, told: Iterable[Telling]) -> None:
         """Count what was published."""
         for each in told:
@@ -49,9 +73,32 @@ class ConsoleMetrics:
                 revision = read_revision(each.value.encode())
                 reason = revision.verdict_reason or next(iter(revision.reason_codes), "")
                 self._outcomes.labels(revision.kind, revision.outcome, reason).inc()
+                self.stopped(filter(None, [stopped_by_revision(revision)]))
             elif each.topic is Topic.INFORMATION_REQUESTED:
                 request = read_request(each.value.encode())
                 self._requests.labels(request.asked, request.channel).inc()
+            elif each.topic is Topic.COMPLAINTS:
+                self._told_of(read_complaint(each.value.encode()))
+
+    def stopped(self, payments: Iterable[StoppedPayment]) -> None:
+        """These were seen to be stopped."""
+        for each in payments:
+            self._stopped.labels(each.source).inc()
+
+    def complaints(self, waiting: int, first: datetime | None, now: datetime) -> None:
+        """How many nobody has settled, and since when the first waits."""
+        self._unsettled.set(waiting)
+        self._longest_unsettled.set(0.0 if first is None else (now - first).total_seconds())
+
+    def complaint_refused(self, reason: ComplaintRefusal) -> None:
+        """A complaint was not taken."""
+        self._complaints_refused.labels(reason).inc()
+
+    def _told_of(self, complaint: Complaint) -> None:
+        self._complaints.labels(complaint.state, complaint.decision_source).inc()
+        if complaint.settled_at is not None:
+            waited = complaint.settled_at - complaint.complained_at
+            self._settled_in.labels(complaint.decision_source).observe(waited.total_seconds())
 
     def queues(self, lengths: Iterable[QueueLength], now: datetime) -> None:
         """How long they are now; those that are empty are not shown."""

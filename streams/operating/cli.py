@@ -98,6 +98,13 @@ COMMANDS = {
         example="holdfast revisions --last 1h",
         panel=LOOK,
     ),
+    "complaints": LazyCommand(
+        place="complaints_command:complaints",
+        summary="Say how often people complained of payments that were stopped, how often they were right, and how long"
+        " it took.",
+        example="holdfast complaints --by model --last 7d",
+        panel=LOOK,
+    ),
     "drill": LazyCommand(
         place="drills.command:drill",
         summary="Bring failures about, and see that payments are decided, that people hear of it, and how it ends.",

@@ -1,4 +1,5 @@
-"""Reads what cases are made of and what is said of them on topics: decisions, the model's later words, answers.
+"""Reads what cases are made of and what is said of them on topics: decisions, the model's later words, answers,
+complaints.
 
 It reads without a group; up to where it has come stands in the store, in one transaction with the cases that it opened.
 A later word is told only once every decision that lay on its topic by then has been read: it may be about any of them.
@@ -11,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from rules.decision import InputPosition
+from rules.complaint import ComplaintRefused, stopped_by_decision, stopped_by_revision
+from rules.decision import Decision, InputPosition, Outcome
 from rules.review_case import WordRefused
 from rules.revision import RevisionKind
 from streams.broker.clients import reader
@@ -21,7 +23,7 @@ from streams.metrics.console import ConsoleMetrics
 from streams.reviewing.desk import Desk
 from streams.reviewing.store import NoSuchCase, Opening, Store
 from streams.settings import Settings
-from streams.wire.codec import MalformedRecord, read_answer, read_decision, read_revision
+from streams.wire.codec import MalformedRecord, read_answer, read_complaint, read_decision, read_revision
 
 log = structlog.get_logger()
 
@@ -37,25 +39,29 @@ class Intake:
         self._store = store
         self._desk = desk
         self._metrics = metrics
-        topics = [Topic.REVIEW, *([Topic.BLOCK] if settings.review.blocked_from_minor else [])]
-        self._decided = partitions_of(settings, topics)
-        self._told = partitions_of(settings, [Topic.REVISED, Topic.INFORMATION_ANSWERED])
+        self._reviews = partitions_of(settings, [Topic.REVIEW])
+        self._blocks = partitions_of(settings, [Topic.BLOCK])
+        self._told = partitions_of(settings, [Topic.REVISED, Topic.INFORMATION_ANSWERED, Topic.COMPLAINTS])
         self._revised = name_of(Topic.REVISED, settings.topics)
+        self._complaints = name_of(Topic.COMPLAINTS, settings.topics)
         self._settled: set[str] = set()  # decisions with a final word that this store may not know
         self._decisions: AIOKafkaConsumer  # made in start: they need the running loop
         self._words: AIOKafkaConsumer
 
     async def start(self) -> None:
-        """Stand where the store says; a new store begins with decisions that could still be in time."""
+        """Stand where the store says; a new one begins with what could still be in time, or complained of."""
         self._decisions = reader(self._settings.broker)
         self._words = reader(self._settings.broker)
         await self._decisions.start()
         await self._words.start()
         noted = await asyncio.to_thread(self._store.next_offsets)
-        words = await self._places(self._words, self._told, noted)
+        due_in = timedelta(minutes=max(queue.due_minutes for queue in self._settings.review.queues))
+        words = await self._places(self._words, self._told, noted, due_in)
         await self._learn_settled({each: words[each] for each in words if each.topic == self._revised})
         begin_at(self._words, words)
-        begin_at(self._decisions, await self._places(self._decisions, self._decided, noted))
+        heard = timedelta(days=self._settings.review.complaint_days)
+        reviews = await self._places(self._decisions, self._reviews, noted, due_in)
+        begin_at(self._decisions, reviews | await self._places(self._decisions, self._blocks, noted, heard))
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -66,16 +72,19 @@ class Intake:
         """What there is to read now, up to a poll of each."""
         words = await self._words.getmany(timeout_ms=0, max_records=MOST_RECORDS)
         if words:
-            await self._open_up_to(await self._decisions.end_offsets(self._decided))
+            await self._open_up_to(await self._decisions.end_offsets([*self._reviews, *self._blocks]))
             await self._hear([record for records in words.values() for record in records])
             await asyncio.to_thread(self._store.open, [], _following(words))
         await self._open()
 
     async def _places(
-        self, consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], noted: Mapping[str, int]
+        self,
+        consumer: AIOKafkaConsumer,
+        partitions: Sequence[TopicPartition],
+        noted: Mapping[str, int],
+        back: timedelta,
     ) -> Offsets:
-        longest = max(queue.due_minutes for queue in self._settings.review.queues)
-        since = datetime.now(UTC) - timedelta(minutes=longest)
+        since = datetime.now(UTC) - back
         beginnings = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)
         first = await places_at(consumer, list(partitions), since.timestamp())
@@ -86,7 +95,7 @@ class Intake:
 
     async def _learn_settled(self, places: Offsets) -> None:
         """Final words that are on the topic: what has one is not opened again by a store that does not know it."""
-        ends = await self._words.end_offsets(list(places))
+        ends, payments = await self._words.end_offsets(list(places)), []
         async for records in stretch(self._words, places, ends):
             for record in records:
                 try:
@@ -95,6 +104,9 @@ class Intake:
                     continue  # told when it is heard
                 if revision.kind is not RevisionKind.RE_SCORE:
                     self._settled.add(revision.decision_id)
+                if (payment := stopped_by_revision(revision)) is not None:
+                    payments.append(payment)
+        await asyncio.to_thread(self._store.open, [], {}, payments)
 
     async def _open_up_to(self, ends: Offsets) -> None:
         while any([await self._decisions.position(each) < end for each, end in ends.items()]):
@@ -104,20 +116,29 @@ class Intake:
         polled = await self._decisions.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
         if not polled:
             return
-        openings = [each for records in polled.values() for each in map(self._opening, records) if each is not None]
-        await asyncio.to_thread(self._store.open, openings, _following(polled))
+        openings, payments = [], []
+        for record in [each for records in polled.values() for each in records]:
+            try:
+                decision = read_decision(record.value)
+            except MalformedRecord as error:
+                self._refuse(record, error)
+                continue
+            if (opening := self._opening(decision, record)) is not None:
+                openings.append(opening)
+            if (payment := stopped_by_decision(decision)) is not None:
+                payments.append(payment)
+        await asyncio.to_thread(self._store.open, openings, _following(polled), payments)
+        self._metrics.stopped(payments)
 
-    def _opening(self, record: ConsumerRecord) -> Opening | None:
-        try:
-            decision = read_decision(record.value)
-        except MalformedRecord as error:
-            self._refuse(record, error)
-            return None
+    def _opening(self, decision: Decision, record: ConsumerRecord) -> Opening | None:
         policy = self._settings.review
         if decision.decision_id in self._settled or not policy.wants(decision):
             return None
+        case = policy.open(decision, self._settings.policy, decision.decided_at)
+        if decision.outcome is Outcome.BLOCK and case.due_at <= datetime.now(UTC):
+            return None  # it stays one: a new store reads further back than reviews are in time
         return Opening(
-            case=policy.open(decision, self._settings.policy, decision.decided_at),
+            case=case,
             decision=decision,
             raw=record.value,
             place=InputPosition(topic=record.topic, partition=record.partition, offset=record.offset),
@@ -128,6 +149,8 @@ class Intake:
             try:
                 if record.topic == self._revised:
                     await self._hear_revision(record)
+                elif record.topic == self._complaints:
+                    await self._hear_complaint(record)
                 else:
                     await self._hear_answer(record)
             except MalformedRecord as error:
@@ -137,6 +160,16 @@ class Intake:
         revision = read_revision(record.value)
         if revision.kind is RevisionKind.RE_SCORE:
             await asyncio.to_thread(self._desk.hear_re_score, revision, datetime.now(UTC))
+
+    async def _hear_complaint(self, record: ConsumerRecord) -> None:
+        complaint = read_complaint(record.value)
+        if complaint.decision_id is not None:
+            return  # the console's own word
+        try:
+            await asyncio.to_thread(self._store.complaints.receive, complaint)
+        except ComplaintRefused as refused:
+            log.info("complaint_refused", complaint_id=complaint.complaint_id, why=refused.reason)
+            self._metrics.complaint_refused(refused.reason)
 
     async def _hear_answer(self, record: ConsumerRecord) -> None:
         answer = read_answer(record.value)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -90,6 +90,9 @@ class ConsoleProcess:
             await asyncio.to_thread(self._deal)
             now = datetime.now(UTC)
             self._metrics.queues(await asyncio.to_thread(self._store.queues, now), now)
+            complaints, heard = self._store.complaints, timedelta(days=self._settings.review.complaint_days)
+            await asyncio.to_thread(complaints.forget, now - heard)
+            self._metrics.complaints(*await asyncio.to_thread(complaints.waiting), now)
 
     def _deal(self) -> None:
         now = datetime.now(UTC)

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import msgspec
 
+from rules.complaint import Complaint
 from rules.decision import Decision, InputPosition
 from rules.review_case import Case
 from rules.review_outcome import final_revision, information_request, verdict_label
 from streams.broker.topics import Topic
-from streams.wire.codec import write_label, write_request, write_revision
+from streams.wire.codec import write_complaint, write_label, write_request, write_revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,15 @@ def tellings(
                 partition=place.partition,
             )
         )
+    return tuple(told)
+
+
+def complaint_tellings(complaint: Complaint) -> tuple[Telling, ...]:
+    """What became of a complaint, and its label if it was upheld."""
+    key = complaint.transaction_id
+    told = [Telling(topic=Topic.COMPLAINTS, key=key, value=write_complaint(complaint).decode())]
+    if (label := complaint.label()) is not None:
+        told.append(Telling(topic=Topic.LABELS, key=key, value=write_label(label).decode()))
     return tuple(told)
 
 

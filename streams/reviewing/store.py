@@ -14,12 +14,15 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from rules.complaint import StoppedPayment, stopped_by_revision
 from rules.decision import Decision, InputPosition
 from rules.review_case import LINES, Case, Reviewer
+from rules.review_outcome import final_revision
 from rules.review_policy import ReviewPolicy
+from streams.reviewing.complaints import Complaints, stopped_rows
 from streams.reviewing.database import READ_ONLY
 from streams.reviewing.publications import Telling, read_tellings, tellings, write_tellings
-from streams.reviewing.tables import cases, deliveries, outbox, positions, verdicts, words
+from streams.reviewing.tables import cases, deliveries, outbox, positions, stopped, verdicts, words
 from streams.wire.codec import read_decision
 
 MOST_ATTEMPTS = 50  # each but the last lost to somebody whose word was taken
@@ -101,6 +104,7 @@ class Store:
 
     def __init__(self, engine: sa.Engine, policy: ReviewPolicy, settings_version: str) -> None:
         self.engine = engine
+        self.complaints = Complaints(engine)
         self._reading = engine.execution_options(**{READ_ONLY: True})
         self._policy = policy
         self._settings_version = settings_version
@@ -110,12 +114,19 @@ class Store:
         """Disconnect."""
         self.engine.dispose()
 
-    def open(self, openings: Sequence[Opening], next_offsets: Mapping[str, int]) -> None:
-        """Open those cases that there are not yet, and note from where each partition is to be read on."""
+    def open(
+        self,
+        openings: Sequence[Opening],
+        next_offsets: Mapping[str, int],
+        payments: Sequence[StoppedPayment] = (),
+    ) -> None:
+        """Open those cases that there are not yet, and note payments that were stopped, and where to read on."""
         rows = [self._row(each) for each in openings]
         with self.engine.begin() as connection:
             if rows:
                 connection.execute(self._insert(cases).on_conflict_do_nothing(), rows)
+            if payments:
+                connection.execute(self._insert(stopped).on_conflict_do_nothing(), stopped_rows(payments))
             for place, offset in next_offsets.items():
                 noting = self._insert(positions).values(place=place, next_offset=offset)
                 connection.execute(
@@ -170,6 +181,8 @@ class Store:
             )
             if new := [each.reviewer for each in after.verdicts[len(kept.case.verdicts) :]]:
                 connection.execute(verdicts.insert(), [{"case_id": after.case_id, "reviewer": each} for each in new])
+            if payment := self._stopped_by(kept, after):
+                connection.execute(self._insert(stopped).on_conflict_do_nothing(), stopped_rows([payment]))
             if told:  # after the case: what it had told before has a lower number, whatever else is written at once
                 connection.execute(outbox.insert().values(case_id=after.case_id, records=write_tellings(told)))
         return True
@@ -285,6 +298,14 @@ class Store:
             "place": msgspec.json.encode(opening.place).decode(),
             **self._columns(opening.case),
         }
+
+    def _stopped_by(self, kept: KeptCase, after: Case) -> StoppedPayment | None:
+        """The payment, if it is stopped by the end of the review."""
+        if after.ending is None or kept.case.ending is not None:
+            return None
+        return stopped_by_revision(
+            final_revision(after, after.ending, kept.decision, kept.place, self._settings_version)
+        )
 
     def _columns(self, case: Case) -> dict[str, Any]:
         """Those that change with a case."""

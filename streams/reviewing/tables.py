@@ -92,11 +92,49 @@ words = Table(
     Column("speaker", String(64)),  # null: the clock, the model, or whoever was asked
 )
 
+stopped = Table(
+    "stopped",
+    metadata,
+    Column("decision_id", String(64), primary_key=True),
+    Column("transaction_id", String(64), nullable=False),
+    Column("stopped_at", BigInteger, nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("model_version", String(64)),
+    Column("reviewers", Text, nullable=False),  # whose verdict it was, as JSON
+    Index("stopped_by_transaction", "transaction_id"),
+    Index("stopped_by_time", "stopped_at", "source", "model_version"),  # all that figures need: no row is read for it
+)
+
+complaints = Table(
+    "complaints",
+    metadata,
+    Column("complaint_id", String(48), primary_key=True),
+    Column("decision_id", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("complained_at", BigInteger, nullable=False),
+    Column("stopped_at", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),  # the complaint
+    Index("complaints_by_time", "stopped_at"),
+)
+Index(  # one at a time of each payment, and after a rejected one another
+    "complaints_by_decision",
+    complaints.c.decision_id,
+    unique=True,
+    sqlite_where=text("state <> 'rejected'"),
+    postgresql_where=text("state <> 'rejected'"),
+)
+Index(
+    "complaints_to_settle",
+    complaints.c.complained_at,
+    sqlite_where=text("state = 'received'"),
+    postgresql_where=text("state = 'received'"),
+)
+
 outbox = Table(
     "outbox",
     metadata,
     Column("number", _NUMBER, primary_key=True, autoincrement=True),
-    Column("case_id", String(64), nullable=False),
+    Column("case_id", String(64), nullable=False),  # or the complaint, that they tell of
     Column("records", Text, nullable=False),  # that go to Kafka together
     sqlite_autoincrement=True,  # a number must never come again: it tells what is on the topics
 )

@@ -18,6 +18,7 @@ from models.fingerprint import fingerprint
 from models.information import InformationAnswer, InformationRequest
 from models.label import Label
 from models.transaction import EARLIEST_SCHEMA_VERSION, SCHEMA_VERSION, Transaction
+from rules.complaint import Complaint
 from rules.decision import Decision
 from rules.revision import Revision
 from streams.wire.card_guard import holds_card_number
@@ -98,6 +99,12 @@ def read_answer(value: bytes | None) -> InformationAnswer:
     return replace(answer, answered_at=_utc("answered_at", answer.answered_at))
 
 
+def read_complaint(value: bytes | None) -> Complaint:
+    """Read one record of `complaints`. Raises MalformedRecord, and nothing else, for any bytes."""
+    complaint = _read_versioned(value, Complaint)
+    return replace(complaint, complained_at=_utc("complained_at", complaint.complained_at))
+
+
 def write_transaction(transaction: Transaction) -> bytes:
     """Write a transaction as its topic holds it."""
     return _json.encode(transaction)
@@ -121,6 +128,11 @@ def write_request(request: InformationRequest) -> bytes:
 def write_answer(answer: InformationAnswer) -> bytes:
     """Write an answer as its topic holds it."""
     return orjson.dumps(answer, option=orjson.OPT_UTC_Z)
+
+
+def write_complaint(complaint: Complaint) -> bytes:
+    """Write a complaint as its topic holds it."""
+    return orjson.dumps(complaint, option=orjson.OPT_UTC_Z)
 
 
 def write_revision(revision: Revision) -> bytes:

@@ -19,6 +19,7 @@ from models.dead_letter import DeadLetterReason
 from models.information import InformationAnswer, InformationRequest
 from models.label import Label
 from models.transaction import EARLIEST_SCHEMA_VERSION, SCHEMA_VERSION, Transaction
+from rules.complaint import Complaint
 from rules.decision import Decision
 from rules.revision import Revision
 from streams.broker.topics import CATALOGUE, Topic, TopicSpec
@@ -89,6 +90,14 @@ CONTRACTS = (
         kind=InformationAnswer,
         beyond_schema=f"{_INCOMING} The first answer to a request counts.",
         topics=frozenset({Topic.INFORMATION_ANSWERED}),
+    ),
+    Contract(
+        name="complaint",
+        kind=Complaint,
+        beyond_schema=f"{_INCOMING} The record's key is the transaction_id. What is handed in has no decision_id; the"
+        " console says each again when it has found what it is about, and once more when it is settled: a record with"
+        " a decision_id is its own.",
+        topics=frozenset({Topic.COMPLAINTS}),
     ),
     Contract(
         name="alert",
@@ -237,7 +246,7 @@ def _internal_message() -> dict[str, Any]:
 
 def _operations() -> dict[str, Any]:
     """What Holdfast does with each topic that others may use."""
-    received = {Topic.TRANSACTIONS, Topic.LABELS, Topic.INFORMATION_ANSWERED}
+    received = {Topic.TRANSACTIONS, Topic.LABELS, Topic.INFORMATION_ANSWERED, Topic.COMPLAINTS}
     public = [spec.topic for spec in CATALOGUE if _message_of(spec.topic) != "internal"]
     return {
         f"{'receive' if topic in received else 'send'}.{topic}": {

@@ -27,6 +27,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 VERDICT = {"outcome": "block", "block_reason": "STOLEN_CARD", "approve_reason": "OTHER"}
+COMPLAINT = {"transaction": "t-1-0", "text": "It was me."}
 ACTIONS = {
     "/queues/reviews/next": {},
     "/queues/reviews/verdicts": {"case": "d.1.0", "outcome": "block", "reason": "OTHER"},
@@ -35,12 +36,14 @@ ACTIONS = {
     "/cases/d.1.0/release": {},
     "/cases/d.1.0/escalation": {},
     "/cases/d.1.0/question": {"asked": "identity", "channel": "app", "minutes": "15", "text": ""},
+    "/complaints": COMPLAINT,
+    "/complaints/c-1/settlement": {"state": "upheld"},
 }
 
 
 def test_every_action_is_listed_here(site: Site) -> None:
     posts = {
-        re.sub(r"{queue}", "reviews", re.sub(r"{case_id}", "d.1.0", each.path))
+        each.path.format(queue="reviews", case_id="d.1.0", complaint_id="c-1")
         for each in site.app.routes
         if "POST" in (getattr(each, "methods", None) or ())
     }
@@ -106,7 +109,7 @@ def test_a_browser_that_says_only_its_origin_is_believed(site: Site, origin: str
     assert there.post("/queues/reviews/next", headers=headers).status_code == status
 
 
-@pytest.mark.parametrize("path", ["/", "/queues/reviews", "/cases/d.1.0"])
+@pytest.mark.parametrize("path", ["/", "/queues/reviews", "/cases/d.1.0", "/complaints"])
 def test_nothing_is_shown_without_a_session_or_to_who_only_manages_users(site: Site, path: str) -> None:
     site.open()
     assert site.browser().get(path).headers["location"] == "/login"
@@ -258,3 +261,49 @@ def test_no_page_carries_script_or_style_of_its_own(site: Site) -> None:
     for path in ("/login", "/", "/queues/reviews", "/cases/d.1.0"):
         page = (site.browser() if path == "/login" else there).get(path).text
         assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?! src=)|javascript:", page)
+
+
+def test_a_complaint_is_taken_and_settled_by_somebody_else(site: Site) -> None:
+    [only] = site.open()
+    ann, bob = site.browser("ann"), site.browser("bob")
+    assert ann.post("/complaints", data=COMPLAINT).status_code == 409  # nobody has stopped it
+    ann.post(f"/cases/{only}/verdict", data=VERDICT)
+    assert ann.post("/complaints", data=COMPLAINT).headers["location"] == "/complaints"
+    [waiting] = site.store.complaints.to_settle(10)
+    assert (waiting.text, waiting.decision_id, waiting.complained_at) == ("It was me.", only, NOW)
+
+    path = f"/complaints/{waiting.complaint_id}/settlement"
+    assert path not in ann.get("/complaints").text
+    assert path in bob.get("/complaints").text
+    assert "Your own verdict".lower() in ann.post(path, data={"state": "rejected"}).text
+    site.now += timedelta(hours=2)
+    bob = site.browser("bob")
+    assert bob.post(path, data={"state": "upheld"}).headers["location"] == "/complaints"
+    assert bob.post(path, data={"state": "rejected"}).status_code == 409
+    assert bob.post("/complaints/c-9/settlement", data={"state": "upheld"}).status_code == 404
+    assert bob.post(path, data={"state": "received"}).status_code == 400
+    page = bob.get("/complaints").text
+    assert "None waits" in page
+    assert "<td>reviewer</td>" in page
+    assert "1000.0" in page
+    assert "2 h 00 min" in page
+
+
+def test_words_of_a_complaint_are_text_and_hold_no_card_number(site: Site) -> None:
+    [only] = site.open()
+    site.browser("ann").post(f"/cases/{only}/verdict", data=VERDICT)
+    there = site.browser("bob")
+    assert there.post("/complaints", data=COMPLAINT | {"text": CARD_NUMBER}).status_code == 409
+    assert there.post("/complaints", data=COMPLAINT | {"text": MARKUP}).status_code == 303
+    page = there.get("/complaints").text
+    assert MARKUP not in page
+    assert "&lt;img" in page
+
+
+def test_a_risk_officer_reads_complaints_and_settles_none(site: Site) -> None:
+    [only] = site.open()
+    site.browser("ann").post(f"/cases/{only}/verdict", data=VERDICT)
+    site.browser("ann").post("/complaints", data=COMPLAINT)
+    page = site.browser("ray").get("/complaints").text
+    assert "It was me." in page
+    assert '<form method="post" action="/complaints' not in page

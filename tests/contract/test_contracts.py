@@ -7,6 +7,7 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 from support.wire_samples import (
+    a_complaint,
     a_decision,
     a_label,
     a_mode_event,
@@ -20,7 +21,7 @@ from support.wire_samples import (
 
 from streams.broker.topics import CATALOGUE
 from streams.wire.alert import write_alert
-from streams.wire.codec import write_answer, write_decision, write_label, write_request, write_revision
+from streams.wire.codec import write_answer, write_complaint, write_decision, write_label, write_request, write_revision
 from streams.wire.contracts import CONTRACTS, asyncapi, documents, main, schema
 from streams.wire.dead_letter import ERROR_HEADERS
 from streams.wire.mode_event import write_mode_event
@@ -34,6 +35,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "label": orjson.loads(write_label(a_label())),
     "information-request": orjson.loads(write_request(an_information_request())),
     "information-answer": orjson.loads(write_answer(an_information_answer())),
+    "complaint": orjson.loads(write_complaint(a_complaint())),
     "alert": orjson.loads(write_alert(an_alert_event())),
     "mode": orjson.loads(write_mode_event(a_mode_event())),
 }
@@ -107,6 +109,9 @@ def test_samples_without_a_required_field_fail(name: str) -> None:
         ("information-answer", {"reply": "perhaps"}),
         ("information-answer", {"request_id": "a b"}),
         ("information-answer", {"text": "x" * 501}),
+        ("complaint", {"complaint_id": "x" * 49}),
+        ("complaint", {"state": "open"}),
+        ("complaint", {"complained_at": "2026-01-02T03:04:05"}),
         ("alert", {"specversion": "0.3"}),
         ("alert", {"type": "com.example.deleted"}),
         ("alert", {"data": SAMPLES["alert"]["data"] | {"status": "closed"}}),

@@ -21,6 +21,7 @@ from support.reviews import a_store
 from support.wire_samples import a_decision, a_revision
 
 from models.information import InformationChannel, InformationTopic
+from rules.complaint import ComplaintState
 from rules.decision import Decision, InputPosition, Outcome
 from rules.review_case import Reviewer, VerdictReason
 from streams.broker.topics import DECISIONS, Topic
@@ -203,6 +204,33 @@ def test_the_models_later_word_closes_what_nobody_has_begun(
         [final] = until_final(outside, [unbegun])
         outside.until(lambda: store.case(begun.decision_id).case.re_score is not None)
     assert (final["kind"], final["decision_source"]) == ("re_score_adopted", "model")
+
+
+def test_a_complaint_becomes_a_label_once_it_is_upheld(
+    outside: Outside, decider: Decider, url: str, store: Store
+) -> None:
+    [blocked, _] = decider.decide(2, outcome=Outcome.BLOCK)
+    with reviewing(outside, url) as console:
+        outside.until(lambda: console.metric("holdfast_stopped_payments") == 2)
+        for complaint_id, transaction_id in (("c-9", "t-none"), ("c-1", blocked.transaction_id)):
+            handed_in = {"complaint_id": complaint_id, "transaction_id": transaction_id}
+            handed_in["complained_at"] = datetime.now(UTC).isoformat()
+            outside.send(json.dumps(handed_in).encode(), key=transaction_id.encode(), topic=Topic.COMPLAINTS)
+        outside.flush()
+        outside.until(lambda: console.metric("holdfast_complaints") == 1)
+        outside.until(lambda: console.metric("holdfast_complaints_refused") == 1)
+        for _ in range(2):
+            store.complaints.settle("c-1", ComplaintState.UPHELD, "ann", datetime.now(UTC))
+        outside.until(lambda: console.metric("holdfast_complaints") == 2)
+    [label] = said(outside, Topic.LABELS)
+    assert (label["transaction_id"], label["source"], label["state"]) == (
+        blocked.transaction_id,
+        "customer_complaint",
+        "legitimate",
+    )
+    told = [each for each in said(outside, Topic.COMPLAINTS) if each.get("decision_id")]
+    assert Counter(each["state"] for each in told) == {"received": 1, "upheld": 1}
+    assert {each["decision_id"] for each in told} == {blocked.decision_id}
 
 
 def re_scored(decision: Decision) -> bytes:

@@ -16,6 +16,7 @@ from models.information import (
 from models.label import Label, LabelSource, LabelState
 from models.score import Contribution
 from rules.breaker import BreakerState
+from rules.complaint import Complaint
 from rules.decision import Decision, DecisionSource, FallbackReason, InputPosition, Outcome, ReasonCode
 from rules.mode import Mode, ModeChange, ModeReason, Vitals
 from rules.revision import Agreement, Revision, RevisionKind
@@ -97,6 +98,10 @@ def an_information_request() -> InformationRequest:
 
 def an_information_answer() -> InformationAnswer:
     return InformationAnswer(request_id="d-1.q1", reply=Reply.DENIED, text="Not me.", answered_at=EVENT_TIME)
+
+
+def a_complaint() -> Complaint:
+    return Complaint(complaint_id="c-1", transaction_id="t-1", text="It was me.", complained_at=EVENT_TIME)
 
 
 def a_decision() -> Decision:

@@ -10,7 +10,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from rules.access import Right
-from streams.reviewing.web import actions, entry, pages
+from streams.reviewing.web import actions, complaint_pages, entry, pages
 from streams.reviewing.web.console import Console, Page, for_whom_may
 from streams.reviewing.web.guard import Guard
 
@@ -50,6 +50,9 @@ def build(console: Console) -> Starlette:
             done("/cases/{case_id}/release", actions.release),
             done("/cases/{case_id}/escalation", actions.escalate),
             done("/cases/{case_id}/question", actions.ask),
+            seen("/complaints", complaint_pages.complaints_page),
+            done("/complaints", complaint_pages.complain),
+            done("/complaints/{complaint_id}/settlement", complaint_pages.settle),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(Guard, accounts=console.accounts, clock=console.clock)],

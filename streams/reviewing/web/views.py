@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from models.currency import minor_per_major
 from rules.decision import Outcome
@@ -64,9 +64,12 @@ def left(case: Case, now: datetime) -> str:
     """How much time is left."""
     if case.expires_at is None:
         return "closed"
-    minutes = int((case.expires_at - now).total_seconds() // 60)
-    if minutes < 0:
-        return "overdue"
+    return "overdue" if case.expires_at < now else duration(case.expires_at - now)
+
+
+def duration(time: timedelta) -> str:
+    """Whole minutes as people read them."""
+    minutes = int(time.total_seconds() // 60)
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
 
 
