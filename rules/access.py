@@ -19,6 +19,7 @@ class Right(StrEnum):
     REVIEW = "review"  # take cases, decide them, ask for information
     SECOND_LINE = "second_line"  # decide what was escalated
     BULK = "bulk"  # decide many at once
+    COMPARE = "compare"  # see how well reviewers agree
     CHANGE_RULES = "change_rules"
     CHANGE_MODEL = "change_model"
     MANAGE_USERS = "manage_users"
@@ -26,7 +27,7 @@ class Right(StrEnum):
 
 _RIGHTS = {
     Role.ANALYST: {Right.LOOK, Right.REVIEW},
-    Role.LEAD: {Right.LOOK, Right.REVIEW, Right.SECOND_LINE, Right.BULK},
+    Role.LEAD: {Right.LOOK, Right.REVIEW, Right.SECOND_LINE, Right.BULK, Right.COMPARE},
     Role.RISK_OFFICER: {Right.LOOK, Right.CHANGE_RULES, Right.CHANGE_MODEL},
     Role.ADMIN: {Right.MANAGE_USERS},  # whoever gives rights decides about no payment
 }

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from rules.decision import Decision, DecisionSource, Outcome, ReasonCode
 from rules.policy import CostPolicy
-from rules.review_case import Case, ReScore
+from rules.review_case import Case, EndedBy, ReScore
 from rules.revision import Revision
 from rules.safe_default import AmountBand, SafeDefaultPolicy
 
@@ -99,6 +99,7 @@ class ReviewPolicy:
     unanswered: Outcome = Outcome.BLOCK  # where information was asked for, and none came
     unknown_risk: Annotated[float, Meta(ge=0, le=1)] = 0.5  # of a decision without a score
     complaint_days: Days = 90.0  # so long after a payment was stopped a complaint of it is heard
+    second_look_share: Annotated[float, Meta(ge=0, le=1)] = 0.02  # of cases that one reviewer decided; 0: none
     urgency_minutes: Minutes = 30.0  # so much less time left goes before as does 2.7 times the loss
     queues: tuple[ReviewQueue, ...] = field(default=(ReviewQueue(),))
 
@@ -132,6 +133,11 @@ class ReviewPolicy:
             eyes=2 if 0 < self.two_pairs_from_minor <= decision.amount_minor else 1,
             expected_loss_minor=_expected_loss(risk, decision.amount_minor, costs),
         )
+
+    def wants_second_look(self, before: Case, after: Case, drawn: float) -> bool:
+        """Whether another reviewer is to look at what one has just decided; `drawn` is uniform in [0, 1)."""
+        decided = before.ending is None and after.ending is not None and after.ending.by is EndedBy.VERDICT
+        return decided and len(after.verdicts) == 1 and drawn < self.second_look_share
 
     def rank(self, case: Case) -> float:
         """What goes first: the lowest. Seconds; the order of two cases never changes with time.

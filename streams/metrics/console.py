@@ -1,14 +1,16 @@
 """What the console tells Prometheus."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from models.information import InformationAnswer
 from rules.complaint import Complaint, ComplaintRefusal, StoppedPayment, stopped_by_revision
+from rules.reviewer_quality import Kappa
 from streams.broker.topics import Topic
 from streams.reviewing.publications import Telling
+from streams.reviewing.second_looks import LookState
 from streams.reviewing.store import QueueLength
 from streams.wire.codec import read_complaint, read_request, read_revision
 
@@ -66,6 +68,19 @@ class ConsoleMetrics:
             "holdfast_complaints_refused", "Complaints that were not taken.", ("reason",), registry=registry
         )
 
+        self._looks = Gauge("holdfast_second_looks", "Second looks at cases.", ("state",), registry=registry)
+        self._kappa = Gauge(
+            "holdfast_reviewer_kappa",
+            "Cohen's kappa of second looks of the last 90 days, with the bounds of its 95 % interval.",
+            ("bound",),
+            registry=registry,
+        )
+        self._drifting = Gauge(
+            "holdfast_reviewers_drifting",
+            "Reviewers who decided otherwise than the others this week or the one before.",
+            registry=registry,
+        )
+
     def told(self, told: Iterable[Telling]) -> None:
         """Count what was published."""
         for each in told:
@@ -89,6 +104,15 @@ class ConsoleMetrics:
         """How many nobody has settled, and since when the first waits."""
         self._unsettled.set(waiting)
         self._longest_unsettled.set(0.0 if first is None else (now - first).total_seconds())
+
+    def reviewers(self, looks: Mapping[LookState, int], kappa: Kappa | None, drifting: int) -> None:
+        """How well they agree, as far as that is known, and how many decide otherwise than the others."""
+        for state, count in looks.items():
+            self._looks.labels(state).set(count)
+        if kappa is not None:
+            for bound, value in (("estimate", kappa.kappa), ("low", kappa.low), ("high", kappa.high)):
+                self._kappa.labels(bound).set(value)
+        self._drifting.set(drifting)
 
     def complaint_refused(self, reason: ComplaintRefusal) -> None:
         """A complaint was not taken."""

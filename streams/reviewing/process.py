@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from rules.access import Right
+from rules.reviewer_quality import COMPARED, agreement, drifts
 from streams.alerting.heart import Heart
 from streams.crash import refuse
 from streams.lifetime import live
@@ -25,6 +26,8 @@ from streams.settings import Settings
 
 log = structlog.get_logger()
 
+COMPARE_SECONDS = 600.0  # between two looks at how well reviewers agree
+RECENT = timedelta(days=14)  # weeks that began within it
 IDLE_SECONDS = 0.1  # until the outbox is looked at again
 
 
@@ -64,6 +67,7 @@ class ConsoleProcess:
                 group.create_task(self._follow(), name="intake")
                 group.create_task(self._keep_time(), name="time")
                 group.create_task(self._deliver(), name="courier")
+                group.create_task(self._compare(), name="reviewers")
                 if serving is not None:
                     group.create_task(serving.run(), name="pages")
 
@@ -93,6 +97,15 @@ class ConsoleProcess:
             complaints, heard = self._store.complaints, timedelta(days=self._settings.review.complaint_days)
             await asyncio.to_thread(complaints.forget, now - heard)
             self._metrics.complaints(*await asyncio.to_thread(complaints.waiting), now)
+
+    async def _compare(self) -> None:
+        while True:
+            looks, now = self._store.second_looks, datetime.now(UTC)
+            known = await asyncio.to_thread(looks.verdicts, now - COMPARED)
+            kappa, recent = agreement(known), (now - RECENT).date()
+            drifting = {each.reviewer for each in drifts(known) if each.is_drifting and each.week > recent}
+            self._metrics.reviewers(await asyncio.to_thread(looks.counts), kappa, len(drifting))
+            await asyncio.sleep(COMPARE_SECONDS)
 
     def _deal(self) -> None:
         now = datetime.now(UTC)

@@ -8,6 +8,7 @@ database that keeps a transaction whole.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from random import SystemRandom
 from typing import Any
 
 import msgspec
@@ -22,13 +23,15 @@ from rules.review_policy import ReviewPolicy
 from streams.reviewing.complaints import Complaints, stopped_rows
 from streams.reviewing.database import READ_ONLY
 from streams.reviewing.publications import Telling, read_tellings, tellings, write_tellings
-from streams.reviewing.tables import cases, deliveries, outbox, positions, stopped, verdicts, words
+from streams.reviewing.second_looks import SecondLooks, second_look_row, verdict_row
+from streams.reviewing.tables import cases, deliveries, outbox, positions, second_looks, stopped, verdicts, words
 from streams.wire.codec import read_decision
 
 MOST_ATTEMPTS = 50  # each but the last lost to somebody whose word was taken
 
 Word = Callable[[Case], Case]
 
+_unforeseen = SystemRandom()
 _case = msgspec.json.Decoder(Case)
 _place = msgspec.json.Decoder(InputPosition)
 
@@ -102,9 +105,18 @@ class Unsent:
 class Store:
     """Cases in a database. A method is one transaction, may wait for another one, and may be called by any thread."""
 
-    def __init__(self, engine: sa.Engine, policy: ReviewPolicy, settings_version: str) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        policy: ReviewPolicy,
+        settings_version: str,
+        draw: Callable[[], float] = _unforeseen.random,
+    ) -> None:
+        """Which cases are looked at twice depends on what is drawn, 0 to 1: no reviewer can foresee it."""
         self.engine = engine
         self.complaints = Complaints(engine)
+        self.second_looks = SecondLooks(engine)
+        self._draw = draw
         self._reading = engine.execution_options(**{READ_ONLY: True})
         self._policy = policy
         self._settings_version = settings_version
@@ -179,8 +191,12 @@ class Store:
                     speaker=said.speaker,
                 )
             )
-            if new := [each.reviewer for each in after.verdicts[len(kept.case.verdicts) :]]:
-                connection.execute(verdicts.insert(), [{"case_id": after.case_id, "reviewer": each} for each in new])
+            for each in after.verdicts[len(kept.case.verdicts) :]:
+                risk = kept.decision.risk_score
+                row = verdict_row(after.case_id, each.reviewer, each.outcome, risk, each.at, blind=False)
+                connection.execute(verdicts.insert(), row)
+            if self._policy.wants_second_look(kept.case, after, self._draw()):
+                connection.execute(second_looks.insert(), second_look_row(after.case_id, said.at))
             if payment := self._stopped_by(kept, after):
                 connection.execute(self._insert(stopped).on_conflict_do_nothing(), stopped_rows([payment]))
             if told:  # after the case: what it had told before has a lower number, whatever else is written at once

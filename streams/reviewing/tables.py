@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -80,6 +81,25 @@ verdicts = Table(
     metadata,
     Column("case_id", String(64), primary_key=True),
     Column("reviewer", String(64), primary_key=True),
+    Column("outcome", String(16)),  # null, as those that follow, of verdicts of before it was noted
+    Column("risk", Double),  # that the model saw; null where it saw none
+    Column("at", BigInteger),
+    Column("blind", Boolean, nullable=False, server_default=false()),  # a second look: it closed nothing
+    Index("verdicts_by_time", "at"),
+)
+
+second_looks = Table(
+    "second_looks",
+    metadata,
+    Column("case_id", String(64), primary_key=True),
+    Column("holder", String(64)),  # who has it in hand until it is free
+    Column("free_from", BigInteger),  # null once somebody has looked
+)
+Index(
+    "second_looks_to_take",
+    second_looks.c.free_from,
+    sqlite_where=text("free_from IS NOT NULL"),
+    postgresql_where=text("free_from IS NOT NULL"),
 )
 
 words = Table(

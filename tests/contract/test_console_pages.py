@@ -37,6 +37,8 @@ ACTIONS = {
     "/cases/d.1.0/escalation": {},
     "/cases/d.1.0/question": {"asked": "identity", "channel": "app", "minutes": "15", "text": ""},
     "/complaints": COMPLAINT,
+    "/second-looks/next": {},
+    "/second-looks/d.1.0/verdict": {"outcome": "block"},
     "/complaints/c-1/settlement": {"state": "upheld"},
 }
 
@@ -307,3 +309,50 @@ def test_a_risk_officer_reads_complaints_and_settles_none(site: Site) -> None:
     page = site.browser("ray").get("/complaints").text
     assert "It was me." in page
     assert '<form method="post" action="/complaints' not in page
+
+
+@pytest.fixture
+def looked_at_twice(tmp_path: Path) -> Iterator[Site]:
+    with a_store(f"sqlite:///{tmp_path}/twice.db", POLICY, drawn=0.0) as store:
+        yield Site(store)
+
+
+def test_a_second_look_does_not_tell_what_the_first_reviewer_did(looked_at_twice: Site) -> None:
+    site = looked_at_twice
+    first, second = site.open(2)
+    ann, bob = site.browser("ann"), site.browser("bob")
+    for case_id in (first, second):
+        ann.post(f"/cases/{case_id}/verdict", data=VERDICT)
+    assert "There is none for you" in ann.get("/second-looks").text
+    assert "2 wait for you" in bob.get("/second-looks").text
+    assert bob.post("/second-looks/next").headers["location"] == f"/second-looks/{first}"
+    page = bob.get(f"/second-looks/{first}").text
+    for telling in ("ann", "STOLEN_CARD", "resolved", "verdict,", "closed"):
+        assert telling not in page
+    assert bob.get(f"/cases/{first}").headers["location"] == f"/second-looks/{first}"
+    assert ann.get(f"/cases/{first}").status_code == 200
+
+    assert ann.post(f"/second-looks/{first}/verdict", data={"outcome": "block"}).status_code == 409
+    assert bob.post(f"/second-looks/{first}/verdict", data={"outcome": "review"}).status_code == 400
+    path = f"/second-looks/{first}/verdict"
+    assert bob.post(path, data={"outcome": "block"}).headers["location"] == f"/second-looks/{second}"
+    assert bob.post(path, data={"outcome": "approve"}).status_code == 409
+    assert bob.get(f"/cases/{first}").status_code == 200
+    path = f"/second-looks/{second}/verdict"
+    assert bob.post(path, data={"outcome": "approve"}).headers["location"] == "/second-looks"
+
+
+def test_how_well_reviewers_agree_is_for_leads(looked_at_twice: Site) -> None:
+    site = looked_at_twice
+    ids = site.open(4)
+    ann, bob = site.browser("ann"), site.browser("bob")
+    for case_id, outcome in zip(ids, ("block", "block", "approve", "approve"), strict=True):
+        ann.post(f"/cases/{case_id}/verdict", data=VERDICT | {"outcome": outcome})
+    there = bob.post("/second-looks/next").headers["location"]
+    while there != "/second-looks":
+        outcome = "approve" if there.endswith((ids[1], ids[2])) else "block"
+        there = bob.post(f"{there}/verdict", data={"outcome": outcome}).headers["location"]
+    assert ann.get("/reviewers").status_code == 403
+    page = site.browser("lea").get("/reviewers").text
+    assert "0.00 (-0.98 to 0.98), 50% of 4 alike" in page
+    assert "<td>bob</td>" in page

@@ -34,9 +34,9 @@ def an_opening(
 
 
 @contextmanager
-def a_store(url: str, policy: ReviewPolicy) -> Iterator[Store]:
-    """A store, disconnected in the end."""
-    store = Store(connect(url), policy, "s-1")
+def a_store(url: str, policy: ReviewPolicy, *, drawn: float = 1.0) -> Iterator[Store]:
+    """A store, disconnected in the end. Below the policy's share, what is drawn brings a second look."""
+    store = Store(connect(url), policy, "s-1", lambda: drawn)
     try:
         yield store
     finally:

@@ -10,7 +10,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from rules.access import Right
-from streams.reviewing.web import actions, complaint_pages, entry, pages
+from streams.reviewing.web import actions, complaint_pages, entry, pages, second_look_pages
 from streams.reviewing.web.console import Console, Page, for_whom_may
 from streams.reviewing.web.guard import Guard
 
@@ -53,6 +53,19 @@ def build(console: Console) -> Starlette:
             seen("/complaints", complaint_pages.complaints_page),
             done("/complaints", complaint_pages.complain),
             done("/complaints/{complaint_id}/settlement", complaint_pages.settle),
+            done("/second-looks/next", second_look_pages.take_next),
+            done("/second-looks/{case_id}/verdict", second_look_pages.give),
+            Route(
+                "/second-looks", for_whom_may(console, second_look_pages.waiting_page, Right.REVIEW), methods=["GET"]
+            ),
+            Route(
+                "/second-looks/{case_id}",
+                for_whom_may(console, second_look_pages.second_look_page, Right.REVIEW),
+                methods=["GET"],
+            ),
+            Route(
+                "/reviewers", for_whom_may(console, second_look_pages.reviewers_page, Right.COMPARE), methods=["GET"]
+            ),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(Guard, accounts=console.accounts, clock=console.clock)],

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from models.information import InformationChannel, InformationTopic
 from rules.access import Right
@@ -46,6 +46,8 @@ async def queue_page(console: Console, request: Request, user: User) -> Response
 async def case_page(console: Console, request: Request, user: User) -> Response:
     """One case: what it is about, why it is here, and what can be done."""
     case_id, now = request.path_params["case_id"], console.clock()
+    if case_id == await run_in_threadpool(console.store.second_looks.in_hand, user.name, now):
+        return RedirectResponse(f"/second-looks/{case_id}", 303)  # where nothing tells what the first did
     kept = await run_in_threadpool(console.store.case, case_id)
     history = await run_in_threadpool(console.store.history, case_id)
     return console.show(
