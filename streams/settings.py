@@ -19,6 +19,7 @@ from rules.incidents import IncidentPolicy
 from rules.mode import ModePolicy
 from rules.policy import CostPolicy
 from rules.review_policy import ReviewPolicy
+from rules.review_price import CapacityPolicy
 from rules.safe_default import SafeDefaultPolicy
 from rules.stand_in import StandInLimits
 
@@ -218,6 +219,7 @@ class Settings:
     block_limit: BlockLimitPolicy = field(default_factory=BlockLimitPolicy)
     exploration: ExplorationPolicy = field(default_factory=ExplorationPolicy)
     review: ReviewPolicy = field(default_factory=ReviewPolicy)
+    capacity: CapacityPolicy = field(default_factory=CapacityPolicy)
     incidents: IncidentPolicy = field(default_factory=IncidentPolicy)
     learner: LearnerSettings = field(default_factory=LearnerSettings)
     labels: LabelTrust = field(default_factory=LabelTrust)

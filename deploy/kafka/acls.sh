@@ -17,7 +17,7 @@ inputs="transactions labels"
 decisions="decisions.approve decisions.block decisions.review"
 broadcast="models merchant-risk rules control"
 results="$decisions decisions.revised transactions.DLT alerts modes"
-everything="$inputs $results $broadcast card-feedback profiles learner-state reconciler-state console-state information.requested information.answered complaints heartbeats canaries dlt-replays"
+everything="$inputs $results $broadcast card-feedback profiles learner-state reconciler-state console-state information.requested information.answered complaints review-prices heartbeats canaries dlt-replays"
 
 # allow PRINCIPAL "OPERATIONS" "topics": an operation on a topic brings the right to describe it.
 allow() {
@@ -67,7 +67,7 @@ allow_transactions reconciler reconciler
 
 # The console reads without a group; its one transactional id fences a second one.
 allow console Read "decisions.review decisions.block decisions.revised information.answered complaints console-state"
-allow console Write "decisions.revised labels information.requested complaints console-state heartbeats"
+allow console Write "decisions.revised labels information.requested complaints review-prices control console-state heartbeats"
 allow_transactions console console
 
 # The watcher hears all others, and itself; its canaries are payments.
@@ -86,7 +86,7 @@ done
 
 # Whoever sends payments, labels, answers and complaints, and whoever acts on what comes out.
 allow producer Write "$inputs information.answered complaints"
-allow consumer Read "$results information.requested complaints"
+allow consumer Read "$results information.requested complaints review-prices"
 allow_group consumer prefixed "$app-${prefix}consumer-"
 
 # `holdfast watch`, `audit` and `rules`

@@ -35,6 +35,7 @@ class Topic(StrEnum):
     CONTROL = "control"
     ALERTS = "alerts"
     MODES = "modes"
+    REVIEW_PRICES = "review-prices"
     HEARTBEATS = "heartbeats"
     CANARIES = "canaries"
 
@@ -194,6 +195,13 @@ CATALOGUE: tuple[TopicSpec, ...] = (
         topic=Topic.MODES,
         key="instance",
         description="Changes of each worker's mode as CloudEvents 1.0, structured JSON.",
+        per_card=False,
+        retention_ms=30 * DAY_MS,
+    ),
+    TopicSpec(
+        topic=Topic.REVIEW_PRICES,
+        key="review_price",
+        description="Moves of the price of a review as CloudEvents 1.0, structured JSON.",
         per_card=False,
         retention_ms=30 * DAY_MS,
     ),

@@ -13,6 +13,7 @@ from streams.reviewing.publications import Telling
 from streams.reviewing.second_looks import LookState
 from streams.reviewing.store import QueueLength
 from streams.wire.codec import read_complaint, read_request, read_revision
+from streams.wire.review_price import read_price_event
 
 COMPLAINT_SECONDS = (600, 3600, 4 * 3600, 24 * 3600, 3 * 24 * 3600, 7 * 24 * 3600, 30 * 24 * 3600)
 
@@ -81,6 +82,16 @@ class ConsoleMetrics:
             registry=registry,
         )
 
+        self._price = Gauge(
+            "holdfast_review_price_minor", "What a review is taken to cost, minor units.", registry=registry
+        )
+        self._expected_wait = Gauge(
+            "holdfast_review_expected_wait_seconds", "How long a case would wait that comes soon.", registry=registry
+        )
+        self._price_moves = Counter(
+            "holdfast_review_price_moves", "Moves of that price published.", ("reason",), registry=registry
+        )
+
     def told(self, told: Iterable[Telling]) -> None:
         """Count what was published."""
         for each in told:
@@ -92,6 +103,8 @@ class ConsoleMetrics:
             elif each.topic is Topic.INFORMATION_REQUESTED:
                 request = read_request(each.value.encode())
                 self._requests.labels(request.asked, request.channel).inc()
+            elif each.topic is Topic.REVIEW_PRICES:
+                self._price_moves.labels(read_price_event(each.value.encode()).data.reason).inc()
             elif each.topic is Topic.COMPLAINTS:
                 self._told_of(read_complaint(each.value.encode()))
 
@@ -113,6 +126,11 @@ class ConsoleMetrics:
             for bound, value in (("estimate", kappa.kappa), ("low", kappa.low), ("high", kappa.high)):
                 self._kappa.labels(bound).set(value)
         self._drifting.set(drifting)
+
+    def price(self, minor: int, expected_wait: float) -> None:
+        """What a review is taken to cost, and how long a case would wait, in seconds."""
+        self._price.set(minor)
+        self._expected_wait.set(expected_wait)
 
     def complaint_refused(self, reason: ComplaintRefusal) -> None:
         """A complaint was not taken."""

@@ -26,6 +26,7 @@ from streams.settings import Settings
 
 log = structlog.get_logger()
 
+PRICE_SECONDS = 15.0  # between two looks at what a review is to cost
 COMPARE_SECONDS = 600.0  # between two looks at how well reviewers agree
 RECENT = timedelta(days=14)  # weeks that began within it
 IDLE_SECONDS = 0.1  # until the outbox is looked at again
@@ -68,6 +69,7 @@ class ConsoleProcess:
                 group.create_task(self._keep_time(), name="time")
                 group.create_task(self._deliver(), name="courier")
                 group.create_task(self._compare(), name="reviewers")
+                group.create_task(self._price(), name="price")
                 if serving is not None:
                     group.create_task(serving.run(), name="pages")
 
@@ -106,6 +108,18 @@ class ConsoleProcess:
             drifting = {each.reviewer for each in drifts(known) if each.is_drifting and each.week > recent}
             self._metrics.reviewers(await asyncio.to_thread(looks.counts), kappa, len(drifting))
             await asyncio.sleep(COMPARE_SECONDS)
+
+    async def _price(self) -> None:
+        settings, prices = self._settings, self._store.prices
+        due = {each.name: each.due_minutes for each in settings.review.queues}
+        while True:
+            now, base = datetime.now(UTC), settings.policy.review_minor
+            load, move = await asyncio.to_thread(prices.look, settings.capacity, base, due, now)
+            price = await asyncio.to_thread(prices.price)
+            self._metrics.price(base if price is None else price.minor, load.expected_wait)
+            if move is not None:
+                log.info("review_price", before=move.before_minor, after=move.after_minor, why=move.reason)
+            await asyncio.sleep(PRICE_SECONDS)
 
     def _deal(self) -> None:
         now = datetime.now(UTC)

@@ -8,8 +8,10 @@ from rules.complaint import Complaint
 from rules.decision import Decision, InputPosition
 from rules.review_case import Case
 from rules.review_outcome import final_revision, information_request, verdict_label
+from rules.review_price import PriceMove
 from streams.broker.topics import Topic
 from streams.wire.codec import write_complaint, write_label, write_request, write_revision
+from streams.wire.review_price import REVIEW_PRICE, PriceOrder, price_event, write_price_event, write_price_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,17 @@ def complaint_tellings(complaint: Complaint) -> tuple[Telling, ...]:
     if (label := complaint.label()) is not None:
         told.append(Telling(topic=Topic.LABELS, key=key, value=write_label(label).decode()))
     return tuple(told)
+
+
+def price_tellings(move: PriceMove) -> tuple[Telling, ...]:
+    """A move of the price: the event, and what workers follow."""
+    event = write_price_event(price_event(move, source="holdfast/console"))
+    order = PriceOrder(review_minor=move.after_minor, who="console", why=move.reason.value)
+    key = REVIEW_PRICE.decode()
+    return (
+        Telling(topic=Topic.REVIEW_PRICES, key=key, value=event.decode()),
+        Telling(topic=Topic.CONTROL, key=key, value=write_price_order(order).decode()),
+    )
 
 
 def write_tellings(told: tuple[Telling, ...]) -> str:

@@ -22,6 +22,7 @@ from rules.review_outcome import final_revision
 from rules.review_policy import ReviewPolicy
 from streams.reviewing.complaints import Complaints, stopped_rows
 from streams.reviewing.database import READ_ONLY
+from streams.reviewing.prices import Prices
 from streams.reviewing.publications import Telling, read_tellings, tellings, write_tellings
 from streams.reviewing.second_looks import SecondLooks, second_look_row, verdict_row
 from streams.reviewing.tables import cases, deliveries, outbox, positions, second_looks, stopped, verdicts, words
@@ -116,6 +117,7 @@ class Store:
         self.engine = engine
         self.complaints = Complaints(engine)
         self.second_looks = SecondLooks(engine)
+        self.prices = Prices(engine)
         self._draw = draw
         self._reading = engine.execution_options(**{READ_ONLY: True})
         self._policy = policy

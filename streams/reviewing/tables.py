@@ -42,6 +42,7 @@ cases = Table(
     Column("decision", Text, nullable=False),  # as it lay on its topic
     Column("place", Text, nullable=False),  # where
     Index("cases_by_transaction", "transaction_id"),
+    Index("cases_by_time", "opened_at"),
 )
 Index(
     "cases_to_take",
@@ -148,6 +149,14 @@ Index(
     complaints.c.complained_at,
     sqlite_where=text("state = 'received'"),
     postgresql_where=text("state = 'received'"),
+)
+
+review_price = Table(
+    "review_price",
+    metadata,
+    Column("one", SmallInteger, primary_key=True, autoincrement=False),  # there is one row, once it was told
+    Column("minor", BigInteger, nullable=False),
+    Column("moved_at", BigInteger, nullable=False),
 )
 
 outbox = Table(

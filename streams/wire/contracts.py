@@ -27,6 +27,7 @@ from streams.wire import dead_letter
 from streams.wire.alert import CONTENT_TYPE, AlertEvent
 from streams.wire.codec import MAX_SECONDS_AHEAD, MAX_VALUE_BYTES
 from streams.wire.mode_event import ModeEvent
+from streams.wire.review_price import PriceEvent
 
 JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 DIRECTORY = Path("docs/contracts")
@@ -112,6 +113,14 @@ CONTRACTS = (
         kind=ModeEvent,
         beyond_schema="CloudEvents 1.0, structured JSON. One for each change of a worker's mode.",
         topics=frozenset({Topic.MODES}),
+        content_type=CONTENT_TYPE,
+    ),
+    Contract(
+        name="review-price",
+        kind=PriceEvent,
+        beyond_schema="CloudEvents 1.0, structured JSON. One for each move, in one Kafka transaction with what workers"
+        f" follow on {Topic.CONTROL}. Read committed.",
+        topics=frozenset({Topic.REVIEW_PRICES}),
         content_type=CONTENT_TYPE,
     ),
 )

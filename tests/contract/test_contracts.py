@@ -11,6 +11,7 @@ from support.wire_samples import (
     a_decision,
     a_label,
     a_mode_event,
+    a_price_event,
     a_revision,
     an_alert_event,
     an_information_answer,
@@ -25,6 +26,7 @@ from streams.wire.codec import write_answer, write_complaint, write_decision, wr
 from streams.wire.contracts import CONTRACTS, asyncapi, documents, main, schema
 from streams.wire.dead_letter import ERROR_HEADERS
 from streams.wire.mode_event import write_mode_event
+from streams.wire.review_price import write_price_event
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "contracts"
 
@@ -38,6 +40,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "complaint": orjson.loads(write_complaint(a_complaint())),
     "alert": orjson.loads(write_alert(an_alert_event())),
     "mode": orjson.loads(write_mode_event(a_mode_event())),
+    "review-price": orjson.loads(write_price_event(a_price_event())),
 }
 SCHEMAS = {contract.name: schema(contract) for contract in CONTRACTS}
 
@@ -112,6 +115,8 @@ def test_samples_without_a_required_field_fail(name: str) -> None:
         ("complaint", {"complaint_id": "x" * 49}),
         ("complaint", {"state": "open"}),
         ("complaint", {"complained_at": "2026-01-02T03:04:05"}),
+        ("review-price", {"type": "holdfast.mode.changed"}),
+        ("review-price", {"data": without(SAMPLES["review-price"]["data"], "before_minor")}),
         ("alert", {"specversion": "0.3"}),
         ("alert", {"type": "com.example.deleted"}),
         ("alert", {"data": SAMPLES["alert"]["data"] | {"status": "closed"}}),

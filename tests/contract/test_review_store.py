@@ -298,7 +298,14 @@ def test_the_steps_make_the_tables_that_the_code_knows(reviews_url: str) -> None
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
         indexes = {each["name"] for each in sa.inspect(connection).get_indexes("cases")}
     engine.dispose()
-    assert indexes == {"cases_by_transaction", "cases_to_take", "cases_by_queue", "cases_in_hand", "cases_to_expire"}
+    assert indexes == {
+        "cases_by_transaction",
+        "cases_by_time",
+        "cases_to_take",
+        "cases_by_queue",
+        "cases_in_hand",
+        "cases_to_expire",
+    }
 
 
 def test_what_a_reviewer_has_in_hand_is_found_until_it_returns(store: Store) -> None:

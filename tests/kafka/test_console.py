@@ -233,6 +233,23 @@ def test_a_complaint_becomes_a_label_once_it_is_upheld(
     assert {each["decision_id"] for each in told} == {blocked.decision_id}
 
 
+def test_the_price_of_a_review_rises_while_nobody_reviews_and_the_move_is_told(
+    outside: Outside, decider: Decider, url: str, store: Store
+) -> None:
+    waiting = decider.decide(3)
+    capacity = {"capacity_most_review_minor": "400", "capacity_dwell_minutes": "0.001"}
+    with reviewing(outside, url, **capacity):
+        until_open(outside, store, waiting)
+        outside.until(lambda: len(said(outside, Topic.REVIEW_PRICES)) == 2)
+    begun, moved = said(outside, Topic.REVIEW_PRICES)
+    assert (begun["data"]["reason"], begun["data"]["after_minor"]) == ("BEGUN", 300)
+    assert (moved["data"]["reason"], moved["data"]["before_minor"], moved["data"]["after_minor"]) == ("SHORT", 300, 400)
+    assert [(each.key(), json.loads(each.value())["review_minor"]) for each in outside.all_of(Topic.CONTROL)] == [
+        (b"review_price", 300),
+        (b"review_price", 400),
+    ]
+
+
 def re_scored(decision: Decision) -> bytes:
     return write_revision(
         replace(

@@ -19,9 +19,11 @@ from rules.breaker import BreakerState
 from rules.complaint import Complaint
 from rules.decision import Decision, DecisionSource, FallbackReason, InputPosition, Outcome, ReasonCode
 from rules.mode import Mode, ModeChange, ModeReason, Vitals
+from rules.review_price import PriceMove, PriceReason, ReviewLoad
 from rules.revision import Agreement, Revision, RevisionKind
 from streams.wire.alert import AlertEvent, event_of
 from streams.wire.mode_event import ModeEvent, mode_event
+from streams.wire.review_price import PriceEvent, price_event
 
 CARD_NUMBER = "4111111111111111"
 PAN_TOKEN = "tok_8f3a9c2b7d6e"
@@ -102,6 +104,12 @@ def an_information_answer() -> InformationAnswer:
 
 def a_complaint() -> Complaint:
     return Complaint(complaint_id="c-1", transaction_id="t-1", text="It was me.", complained_at=EVENT_TIME)
+
+
+def a_price_event() -> PriceEvent:
+    load = ReviewLoad(waiting=9, arrived=4, handled=2, window_seconds=1800.0, due_seconds=14400.0)
+    move = PriceMove(before_minor=300, after_minor=450, reason=PriceReason.SHORT, load=load, at=EVENT_TIME)
+    return price_event(move, source="holdfast/console")
 
 
 def a_decision() -> Decision:
