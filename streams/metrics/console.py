@@ -37,6 +37,10 @@ class ConsoleMetrics:
         self._oldest = Gauge(
             "holdfast_review_oldest_seconds", "Age of the decision of the oldest of them.", line, registry=registry
         )
+        self._outbox = Gauge(
+            "holdfast_review_outbox_seconds", "How long what is to be published next has waited.", registry=registry
+        )
+        self._next_of_outbox: tuple[int, datetime] | None = None  # its number, and since when it is the next
         self._requests = Counter(
             "holdfast_information_requests", "Questions published.", ("asked", "channel"), registry=registry
         )
@@ -152,6 +156,15 @@ class ConsoleMetrics:
             self._waiting.labels(*labels).set(each.waiting)
             self._late.labels(*labels).set(each.late)
             self._oldest.labels(*labels).set((now - each.oldest).total_seconds())
+
+    def outbox(self, first: int | None, now: datetime) -> None:
+        """The number of what is to be published next; None: the topics have all there is."""
+        if first is None:
+            self._next_of_outbox = None
+        elif self._next_of_outbox is None or self._next_of_outbox[0] != first:
+            self._next_of_outbox = (first, now)
+        waited = 0.0 if self._next_of_outbox is None else (now - self._next_of_outbox[1]).total_seconds()
+        self._outbox.set(waited)
 
     def answered(self, answer: InformationAnswer) -> None:
         """An answer was taken."""

@@ -96,6 +96,8 @@ class ConsoleProcess:
             await asyncio.to_thread(self._deal)
             now = datetime.now(UTC)
             self._metrics.queues(await asyncio.to_thread(self._store.queues, now), now)
+            waiting = await asyncio.to_thread(self._store.unsent, 1)
+            self._metrics.outbox(waiting[0].number if waiting else None, now)
             complaints, heard = self._store.complaints, timedelta(days=self._settings.review.complaint_days)
             await asyncio.to_thread(complaints.forget, now - heard)
             self._metrics.complaints(*await asyncio.to_thread(complaints.waiting), now)
