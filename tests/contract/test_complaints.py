@@ -1,13 +1,15 @@
 """Complaints on both databases: linked to what they are about, settled once, told once with their label."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.reviews import REVIEWED_AT, a_store, an_opening
 from support.wire_samples import CARD_NUMBER
+from typer.testing import CliRunner
 
 from rules.complaint import (
     Complaint,
@@ -21,6 +23,7 @@ from rules.decision import DecisionSource, Outcome
 from rules.review_case import Reviewer, VerdictReason
 from rules.review_policy import ReviewPolicy
 from streams.broker.topics import Topic
+from streams.operating.cli import main
 from streams.reviewing.complaints import Complaints, Grouping, NoSuchComplaint
 from streams.reviewing.store import Said, Store
 from streams.wire.codec import read_complaint, read_label
@@ -199,3 +202,28 @@ def test_what_is_too_old_is_forgotten_and_cannot_be_complained_of(store: Store, 
     assert complaints.forget(NOW - 2 * HOUR) == 1
     assert refusal(lambda: complaints.receive(a_complaint(1, 2))) is ComplaintRefusal.NOT_STOPPED
     assert complaints.receive(a_complaint(2, 1)).decision_id == "d.1.1"
+
+
+def test_the_command_tells_the_figures_of_the_store(store: Store, complaints: Complaints, reviews_url: str) -> None:
+    now = datetime.now(UTC)
+    store.open([], {}, [replace(a_block(number), stopped_at=now - HOUR) for number in range(4)])
+    complaints.receive(a_complaint(1, 1))
+    complaints.settle("c-1", UPHELD, "ann", NOW + HOUR)
+
+    def told(*options: str) -> str:
+        settings = {"COLUMNS": "120", "HOLDFAST_SETTINGS": None, "HOLDFAST_CONSOLE_STORE_URL": reviews_url}
+        result = CliRunner(env=settings).invoke(main, ["complaints", *options], catch_exceptions=False)
+        assert result.exit_code == 0
+        return result.output
+
+    assert json.loads(told("--json", "--by", "model"))["m-7"] == {
+        "stopped": 4,
+        "received": 1,
+        "upheld": 1,
+        "rejected": 0,
+        "median_seconds": 3600.0,
+        "per_thousand": 250.0,
+        "upheld_share": 1.0,
+    }
+    assert json.loads(told("--json", "--last", "30m")) == {}
+    assert "250.0" in told()
