@@ -14,7 +14,7 @@ from rich.table import Table
 from models.snapshot import Snapshot, SnapshotInvalid, from_plain
 from models.track_record import TrackRecord
 from streams.operating.context import settings_of
-from streams.operating.control import say
+from streams.overseeing.control import say
 from streams.wire.control import MODEL, RollbackOrder, write_rollback
 from streams.wire.snapshot_record import CANDIDATE, CHAMPION, GOOD, SnapshotRecord, SnapshotUnreadable, read_snapshot
 

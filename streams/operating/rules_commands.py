@@ -44,7 +44,7 @@ def show(
 @app.command()
 def push(ctx: typer.Context, file: Annotated[Path, RuleFile]) -> None:
     """Check a rule set and put it into force: workers take it without a restart. Exit 1 where it has a fault."""
-    from streams.operating.rules_pushing import push_ruleset
+    from streams.overseeing.rules_pushing import push_ruleset
 
     ruleset = _parsed(file)
     asyncio.run(push_ruleset(settings_of(ctx), _text(file), ruleset.ruleset_version))

@@ -10,7 +10,7 @@ from support.processes import Running, running_worker
 
 from rules.ruleset import parse_ruleset
 from streams.broker.topics import Topic
-from streams.operating.rules_pushing import push_ruleset
+from streams.overseeing.rules_pushing import push_ruleset
 
 pytestmark = pytest.mark.kafka
 

@@ -1,14 +1,21 @@
 """A console with people and cases, for tests that stand before it as a browser."""
 
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import argon2
+import uvicorn
 from starlette.testclient import TestClient
 from support.reviews import REVIEWED_AT, an_opening
 
 from rules.access import Role
 from rules.policy import CostPolicy
 from rules.review_policy import ReviewPolicy, ReviewQueue
+from streams.overseeing.live import Live
 from streams.reviewing.accounts import Accounts
 from streams.reviewing.audit_log import AuditLog
 from streams.reviewing.desk import Desk
@@ -30,6 +37,7 @@ class Site:
         self.desk = Desk(store, POLICY, CostPolicy())
         self.now = REVIEWED_AT
         self.audit_log = AuditLog(store.engine)
+        self.live = Live()
         accounts = Accounts(store.engine, argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         for name, role in PEOPLE.items():
             accounts.put(name, role, PASSWORD)
@@ -39,6 +47,7 @@ class Site:
             policy=POLICY,
             accounts=accounts,
             audit_log=self.audit_log,
+            live=self.live,
             clock=lambda: self.now,
         )
         self.app = build(console)
@@ -55,3 +64,18 @@ class Site:
         openings = [an_opening(number, POLICY, amount_minor=amount - 10 * number, **changes) for number in range(count)]
         self.store.open(openings, {})
         return [each.case.case_id for each in openings]
+
+
+@contextmanager
+def served(site: Site) -> Iterator[str]:
+    """Its address."""
+    server = uvicorn.Server(uvicorn.Config(site.app, log_config=None, lifespan="off", ws="none"))
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()

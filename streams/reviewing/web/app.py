@@ -10,7 +10,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from rules.access import Right
-from streams.reviewing.web import actions, entry, pages
+from streams.reviewing.web import actions, entry, live_pages, pages
 from streams.reviewing.web.console import Console, Page, for_whom_may
 from streams.reviewing.web.guard import Guard
 
@@ -35,7 +35,7 @@ def build(console: Console) -> Starlette:
     async def log_out(request: Request) -> Response:
         return await entry.log_out(console, request)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/login", login_page, methods=["GET"]),
             Route("/login", log_in, methods=["POST"]),
@@ -43,6 +43,9 @@ def build(console: Console) -> Starlette:
             seen("/", pages.queues_page),
             seen("/queues/{queue}", pages.queue_page),
             seen("/cases/{case_id}", pages.case_page),
+            seen("/operations", live_pages.operations_page),
+            seen("/operations/again", live_pages.operations_page),
+            seen("/operations/events", live_pages.events),
             done("/queues/{queue}/next", actions.take_next),
             done("/queues/{queue}/verdicts", actions.decide_many, Right.BULK),
             done("/cases/{case_id}/lease", actions.lease),
@@ -54,3 +57,5 @@ def build(console: Console) -> Starlette:
         ],
         middleware=[Middleware(Guard, accounts=console.accounts, clock=console.clock)],
     )
+    app.state.watching = live_pages.Watching(console)
+    return app
