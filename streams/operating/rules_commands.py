@@ -44,10 +44,11 @@ def show(
 @app.command()
 def push(ctx: typer.Context, file: Annotated[Path, RuleFile]) -> None:
     """Check a rule set and put it into force: workers take it without a restart. Exit 1 where it has a fault."""
+    from streams.overseeing.cluster import KafkaCluster
     from streams.overseeing.rules_pushing import push_ruleset
 
     ruleset = _parsed(file)
-    asyncio.run(push_ruleset(settings_of(ctx), _text(file), ruleset.ruleset_version))
+    asyncio.run(push_ruleset(KafkaCluster(settings_of(ctx)), _text(file), ruleset.ruleset_version))
     typer.echo(ruleset.ruleset_version)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import uvicorn
 
+from streams.overseeing.cluster import KafkaCluster
 from streams.overseeing.live import Live
 from streams.reviewing.accounts import Accounts
 from streams.reviewing.audit_log import AuditLog
@@ -37,6 +38,8 @@ class Serving:
             accounts=accounts,
             audit_log=AuditLog(store.engine),
             live=live,
+            cluster=KafkaCluster(settings),
+            settings=settings,
         )
         self._socket = socket.create_server((settings.console.host, settings.console.port))
         self._server = _Server(

@@ -1,6 +1,7 @@
 """An installation looked after from its topics on a real Kafka."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -10,10 +11,13 @@ from msgspec import structs
 from support.outside import PATIENCE_SECONDS, Outside, outside_of
 from support.wire_samples import a_decision, an_alert_event
 
+from rules.decision import InputPosition
 from rules.mode import Mode
 from streams.broker.topics import DECISIONS, Topic
+from streams.overseeing.cluster import KafkaCluster
 from streams.overseeing.following import follow
 from streams.overseeing.live import Live
+from streams.overseeing.story import Search
 from streams.wire.alert import write_alert
 from streams.wire.codec import write_decision
 from streams.wire.heartbeat import Heartbeat, write_heartbeat
@@ -53,3 +57,20 @@ async def test_what_comes_on_the_topics_is_seen(outside: Outside) -> None:
             outside.send(write_decision(decision), key=b"tok", topic=DECISIONS[decision.outcome])
             outside.flush()
             await asyncio.sleep(0.5)
+
+
+async def test_one_payment_is_found_among_all_partitions(outside: Outside) -> None:
+    waiting = outside.pay()
+    decided = outside.pay()
+    lay = InputPosition(topic=outside.name(Topic.TRANSACTIONS), partition=0, offset=0)
+    for number in range(3):
+        decision = structs.replace(a_decision(), transaction_id=decided if number == 2 else f"t-{number}", input=lay)
+        outside.send(write_decision(decision), key=b"tok", topic=Topic.REVIEW, partition=number % 2)
+    outside.flush()
+    async with KafkaCluster(outside.settings).reading() as consumer:
+        story = await Search(consumer, outside.settings, decided).run(time.time())
+        assert story.decision is not None
+        assert story.decision.transaction_id == decided
+        story = await Search(consumer, outside.settings, waiting).run(time.time())
+        assert story.input is not None
+        assert (story.decision, story.whole) == (None, True)

@@ -1,17 +1,23 @@
-"""An installation in trouble, as the operations page is to show it."""
+"""What pages are to show: an installation in trouble, and a payment with a story."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import orjson
 from msgspec import structs
-from support.wire_samples import a_decision, an_alert_event
+from support.in_memory_cluster import InMemoryCluster
+from support.wire_samples import KEY, a_decision, a_label, a_revision, an_alert_event, transaction_document
 
 from models.alert import AlertStatus, Severity
-from rules.decision import DecisionSource, Outcome
+from models.score import Contribution
+from rules.decision import Decision, DecisionSource, InputPosition, Outcome
 from rules.mode import Mode, ModeReason
+from rules.review_case import VerdictReason
+from rules.revision import RevisionKind
+from streams.broker.topics import Topic
 from streams.overseeing.live import CHART_SECONDS, Live
 from streams.wire.alert import write_alert
-from streams.wire.codec import write_decision
+from streams.wire.codec import write_decision, write_label, write_revision
 from streams.wire.heartbeat import Heartbeat, write_heartbeat
 
 
@@ -53,3 +59,37 @@ def trouble(live: Live, now: datetime) -> None:
         over = {"status": AlertStatus.SETTLED, "restored_at": began, "settled_at": began} if ago > 60 else {}
         alert = replace(event.data, started_at=began, detected_at=began, contained_at=began, **changes)
         live.take_alert(write_alert(replace(event, data=replace(alert, **over))))
+
+
+def lived(cluster: InMemoryCluster, now: datetime, transaction_id: str = "t-1-0", *, partition: int = 1) -> Decision:
+    """A payment that came an hour ago, was decided without the model, scored again, blocked by ann and charged back."""
+    began = now - timedelta(hours=1)
+    document = transaction_document(transaction_id=transaction_id, event_time=began.isoformat())
+    came = cluster.put(Topic.TRANSACTIONS, orjson.dumps(document), key=KEY, partition=partition, at=began.timestamp())
+    decision = structs.replace(
+        a_decision(),
+        decision_id=f"d.{partition}.{came.offset}",
+        transaction_id=transaction_id,
+        decided_at=began,
+        input=InputPosition(topic=came.topic, partition=partition, offset=came.offset),
+        contributions=tuple(
+            Contribution(feature=name, log_odds=odds)
+            for name, odds in (("amount_ratio", 1.9), ("card_count_1h", 0.8), ("merchant_visit_age", -0.4))
+        ),
+    )
+    cluster.put(Topic.REVIEW, write_decision(decision), key=KEY, partition=partition, at=began.timestamp() + 0.1)
+    said = replace(a_revision(), decision_id=decision.decision_id, transaction_id=transaction_id, revised_at=began)
+    cluster.put(Topic.REVISED, write_revision(said), key=KEY, partition=partition, at=began.timestamp() + 30)
+    verdict = replace(
+        said,
+        revision_id=f"{decision.decision_id}.verdict",
+        kind=RevisionKind.VERDICT,
+        outcome=Outcome.BLOCK,
+        reviewers=("ann",),
+        verdict_reason=VerdictReason.STOLEN_CARD,
+        risk_score=None,
+    )
+    cluster.put(Topic.REVISED, write_revision(verdict), key=KEY, partition=partition, at=began.timestamp() + 300)
+    label = replace(a_label(), transaction_id=transaction_id)
+    cluster.put(Topic.LABELS, write_label(label), key=transaction_id.encode(), at=began.timestamp() + 900)
+    return decision

@@ -10,6 +10,7 @@ from typing import Any
 import argon2
 import uvicorn
 from starlette.testclient import TestClient
+from support.in_memory_cluster import InMemoryCluster
 from support.reviews import REVIEWED_AT, an_opening
 
 from rules.access import Role
@@ -22,6 +23,7 @@ from streams.reviewing.desk import Desk
 from streams.reviewing.store import Store
 from streams.reviewing.web.app import build
 from streams.reviewing.web.console import Console
+from streams.settings import Settings
 
 POLICY = ReviewPolicy(queues=(ReviewQueue(name="large", from_minor=50_000), ReviewQueue()))
 PASSWORD = "correct horse battery"
@@ -38,6 +40,7 @@ class Site:
         self.now = REVIEWED_AT
         self.audit_log = AuditLog(store.engine)
         self.live = Live()
+        self.cluster = InMemoryCluster()
         accounts = Accounts(store.engine, argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         for name, role in PEOPLE.items():
             accounts.put(name, role, PASSWORD)
@@ -48,6 +51,8 @@ class Site:
             accounts=accounts,
             audit_log=self.audit_log,
             live=self.live,
+            cluster=self.cluster,
+            settings=Settings(),
             clock=lambda: self.now,
         )
         self.app = build(console)

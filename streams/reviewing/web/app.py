@@ -10,7 +10,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from rules.access import Right
-from streams.reviewing.web import actions, entry, live_pages, pages
+from streams.reviewing.web import actions, entry, live_pages, pages, payment_pages
 from streams.reviewing.web.console import Console, Page, for_whom_may
 from streams.reviewing.web.guard import Guard
 
@@ -46,6 +46,7 @@ def build(console: Console) -> Starlette:
             seen("/operations", live_pages.operations_page),
             seen("/operations/again", live_pages.operations_page),
             seen("/operations/events", live_pages.events),
+            seen("/payments", payment_pages.payment_page),
             done("/queues/{queue}/next", actions.take_next),
             done("/queues/{queue}/verdicts", actions.decide_many, Right.BULK),
             done("/cases/{case_id}/lease", actions.lease),

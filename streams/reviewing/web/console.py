@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from rules.access import Right
 from rules.review_case import Refusal, WordRefused
 from rules.review_policy import ReviewPolicy
+from streams.overseeing.cluster import Cluster
 from streams.overseeing.live import Live
 from streams.reviewing.accounts import Accounts, User
 from streams.reviewing.audit_log import AuditLog
@@ -22,6 +23,7 @@ from streams.reviewing.desk import Desk
 from streams.reviewing.login_limit import LoginLimit
 from streams.reviewing.store import NoSuchCase, Store
 from streams.reviewing.web.guard import utc_now
+from streams.settings import Settings
 
 MOST_FORM_FIELDS = 20
 
@@ -65,6 +67,8 @@ class Console:
     accounts: Accounts
     audit_log: AuditLog
     live: Live
+    cluster: Cluster
+    settings: Settings
     clock: Callable[[], datetime] = utc_now
     limit: LoginLimit = field(default_factory=LoginLimit)
     pages: Environment = field(
