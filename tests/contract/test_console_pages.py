@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
+from support.installation_actions import INSTALLATION_ACTIONS
 from support.reviews import REVIEWED_AT, a_store, an_opening
 from support.site import PASSWORD, POLICY, Site
 from support.wire_samples import CARD_NUMBER
@@ -44,7 +45,7 @@ def test_every_action_is_listed_here(site: Site) -> None:
         for each in site.app.routes
         if "POST" in (getattr(each, "methods", None) or ())
     }
-    assert posts == set(ACTIONS) | {"/login", "/logout"}
+    assert posts == set(ACTIONS) | {"/login", "/logout", *INSTALLATION_ACTIONS}
 
 
 @pytest.mark.parametrize("path", ACTIONS)

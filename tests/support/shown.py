@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from random import Random
 
 import orjson
 from msgspec import structs
@@ -9,16 +10,18 @@ from support.in_memory_cluster import InMemoryCluster
 from support.wire_samples import KEY, a_decision, a_label, a_revision, an_alert_event, transaction_document
 
 from models.alert import AlertStatus, Severity
+from models.label import LabelState
 from models.score import Contribution
 from rules.decision import Decision, DecisionSource, InputPosition, Outcome
 from rules.mode import Mode, ModeReason
 from rules.review_case import VerdictReason
 from rules.revision import RevisionKind
-from streams.broker.topics import Topic
+from streams.broker.topics import DECISIONS, Topic
 from streams.overseeing.live import CHART_SECONDS, Live
 from streams.wire.alert import write_alert
 from streams.wire.codec import write_decision, write_label, write_revision
 from streams.wire.heartbeat import Heartbeat, write_heartbeat
+from streams.wire.snapshot_record import CHAMPION, GOOD, SnapshotRecord, write_snapshot
 
 
 def trouble(live: Live, now: datetime) -> None:
@@ -93,3 +96,32 @@ def lived(cluster: InMemoryCluster, now: datetime, transaction_id: str = "t-1-0"
     label = replace(a_label(), transaction_id=transaction_id)
     cluster.put(Topic.LABELS, write_label(label), key=transaction_id.encode(), at=began.timestamp() + 900)
     return decision
+
+
+def modelled(cluster: InMemoryCluster, now: datetime) -> None:
+    """A champion, two models to go back to, and three weeks of decisions that say what is so, a fraud in twenty."""
+    for topic, key, days, labels in (
+        (Topic.MODELS, CHAMPION, 0, 52_000),
+        (Topic.LEARNER_STATE, GOOD + b"1", 1, 47_000),
+        (Topic.LEARNER_STATE, GOOD + b"2", 2, 41_000),
+    ):
+        snapshot = {"model_version": f"m-{labels}", "labels": labels, "frauds": labels // 40, "features": ["amount"]}
+        record = SnapshotRecord(created_at=now - timedelta(days=days), snapshot=snapshot)
+        cluster.put(topic, write_snapshot(record), key=key)
+    chance = Random(1)
+    for number in range(4_200):
+        at = now - timedelta(days=21) + timedelta(minutes=7 * number)
+        risk = chance.betavariate(0.4, 8) if number % 20 else chance.betavariate(5, 2)
+        decision = structs.replace(
+            a_decision(),
+            transaction_id=f"t-{number}",
+            event_time=at,
+            outcome=Outcome.BLOCK if risk > 0.7 else Outcome.REVIEW if risk > 0.4 else Outcome.APPROVE,
+            risk_score=risk,
+        )
+        cluster.put(DECISIONS[decision.outcome], write_decision(decision), at=at.timestamp())
+        is_fraud = chance.random() < risk
+        if is_fraud or decision.outcome is Outcome.BLOCK:
+            state = LabelState.FRAUD if is_fraud else LabelState.LEGITIMATE
+            label = replace(a_label(), transaction_id=decision.transaction_id, state=state)
+            cluster.put(Topic.LABELS, write_label(label), at=at.timestamp() + 3_600)

@@ -10,7 +10,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from rules.access import Right
-from streams.reviewing.web import actions, entry, live_pages, pages, payment_pages
+from streams.reviewing.web import actions, entry, live_pages, model_pages, pages, payment_pages
 from streams.reviewing.web.console import Console, Page, for_whom_may
 from streams.reviewing.web.guard import Guard
 
@@ -47,6 +47,9 @@ def build(console: Console) -> Starlette:
             seen("/operations/again", live_pages.operations_page),
             seen("/operations/events", live_pages.events),
             seen("/payments", payment_pages.payment_page),
+            seen("/model", model_pages.model_page),
+            done("/model/quality", model_pages.measure_quality, Right.LOOK),
+            done("/model/rollback", model_pages.roll_back, Right.CHANGE_MODEL),
             done("/queues/{queue}/next", actions.take_next),
             done("/queues/{queue}/verdicts", actions.decide_many, Right.BULK),
             done("/cases/{case_id}/lease", actions.lease),
@@ -59,4 +62,5 @@ def build(console: Console) -> Starlette:
         middleware=[Middleware(Guard, accounts=console.accounts, clock=console.clock)],
     )
     app.state.watching = live_pages.Watching(console)
+    app.state.measured, app.state.why_not_measured = None, ""
     return app
