@@ -66,8 +66,8 @@ allow reconciler Write "decisions.revised alerts reconciler-state heartbeats"
 allow_transactions reconciler reconciler
 
 # The console reads without a group; its one transactional id fences a second one. It asks how far the lanes have come.
-allow console Read "$inputs $decisions decisions.revised transactions.DLT information.answered console-state alerts heartbeats models learner-state control"
-allow console Write "decisions.revised labels information.requested console-state heartbeats control"
+allow console Read "$inputs $decisions decisions.revised transactions.DLT information.answered console-state alerts heartbeats models learner-state rules control"
+allow console Write "decisions.revised labels information.requested console-state heartbeats rules control"
 allow_group console literal "$app-${prefix}lanes" Describe
 allow_transactions console console
 

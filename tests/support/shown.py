@@ -10,7 +10,8 @@ from support.in_memory_cluster import InMemoryCluster
 from support.wire_samples import KEY, a_decision, a_label, a_revision, an_alert_event, transaction_document
 
 from models.alert import AlertStatus, Severity
-from models.label import LabelState
+from models.features import FEATURES
+from models.label import LabelSource, LabelState
 from models.score import Contribution
 from rules.decision import Decision, DecisionSource, InputPosition, Outcome
 from rules.mode import Mode, ModeReason
@@ -125,3 +126,52 @@ def modelled(cluster: InMemoryCluster, now: datetime) -> None:
             state = LabelState.FRAUD if is_fraud else LabelState.LEGITIMATE
             label = replace(a_label(), transaction_id=decision.transaction_id, state=state)
             cluster.put(Topic.LABELS, write_label(label), at=at.timestamp() + 3_600)
+
+
+DRAFT = """name = "shop"
+version = "2026-03-01"
+
+[[rule]]
+id = "no-big-ones"
+description = "Nobody here pays so much"
+if = "amount_minor >= 50000"
+outcome = "block"
+reason = "AMOUNT_LIMIT"
+priority = 900
+when = "always"
+
+[[rule]]
+id = "fast"
+if = "card_sum_1h_minor > 100000"
+outcome = "review"
+reason = "HIGH_VELOCITY"
+"""
+
+
+def ruled(cluster: InMemoryCluster, now: datetime) -> None:
+    """Forty approvals of the last hour, ten of them of 500.00 and more: three frauds, two complaints, one good."""
+    for number in reversed(range(40)):
+        at = now - timedelta(minutes=number + 1)
+        large = number % 4 == 0
+        changes = {"transaction_id": f"t-{number}", "amount_minor": 60_000 if large else 5_000}
+        document = transaction_document(event_time=at.isoformat(), **changes)
+        came = cluster.put(Topic.TRANSACTIONS, orjson.dumps(document), key=KEY, at=at.timestamp())
+        decision = structs.replace(
+            a_decision(),
+            decision_source=DecisionSource.MODEL,
+            fallback_reason=None,
+            outcome=Outcome.APPROVE,
+            rule_outcome=Outcome.APPROVE,
+            rule_hits=(),
+            received_at=at,
+            features=(0.0,) * len(FEATURES),
+            input=InputPosition(topic=came.topic, partition=0, offset=came.offset),
+            **changes,
+        )
+        cluster.put(Topic.APPROVE, write_decision(decision), key=KEY, at=at.timestamp())
+        said = {0: "fraud", 4: "fraud", 8: "fraud", 12: "complaint", 16: "complaint", 20: "good"}.get(number)
+        if said is not None:
+            source = LabelSource.CUSTOMER_COMPLAINT if said == "complaint" else LabelSource.CHARGEBACK
+            state = LabelState.FRAUD if said == "fraud" else LabelState.LEGITIMATE
+            label = replace(a_label(), transaction_id=decision.transaction_id, source=source, state=state)
+            cluster.put(Topic.LABELS, write_label(label), at=now.timestamp() - 1)

@@ -28,7 +28,14 @@ from streams.settings import Settings
 POLICY = ReviewPolicy(queues=(ReviewQueue(name="large", from_minor=50_000), ReviewQueue()))
 PASSWORD = "correct horse battery"
 OWN = {"Sec-Fetch-Site": "same-origin"}
-PEOPLE = {"ann": Role.ANALYST, "bob": Role.ANALYST, "lea": Role.LEAD, "ray": Role.RISK_OFFICER, "root": Role.ADMIN}
+PEOPLE = {
+    "ann": Role.ANALYST,
+    "bob": Role.ANALYST,
+    "lea": Role.LEAD,
+    "ray": Role.RISK_OFFICER,
+    "rita": Role.RISK_OFFICER,
+    "root": Role.ADMIN,
+}
 
 
 class Site:

@@ -10,7 +10,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from rules.access import Right
-from streams.reviewing.web import actions, entry, live_pages, model_pages, pages, payment_pages
+from streams.reviewing.web import actions, entry, live_pages, model_pages, pages, payment_pages, rule_pages
 from streams.reviewing.web.console import Console, Page, for_whom_may
 from streams.reviewing.web.guard import Guard
 
@@ -50,6 +50,12 @@ def build(console: Console) -> Starlette:
             seen("/model", model_pages.model_page),
             done("/model/quality", model_pages.measure_quality, Right.LOOK),
             done("/model/rollback", model_pages.roll_back, Right.CHANGE_MODEL),
+            seen("/rules", rule_pages.rules_page),
+            done("/rules/check", rule_pages.check, Right.CHANGE_RULES),
+            done("/rules/back-test", rule_pages.try_out, Right.CHANGE_RULES),
+            done("/rules/proposals", rule_pages.propose, Right.CHANGE_RULES),
+            done("/rules/proposals/{number:int}/activation", rule_pages.activate, Right.CHANGE_RULES),
+            done("/rules/proposals/{number:int}/withdrawal", rule_pages.withdraw, Right.CHANGE_RULES),
             done("/queues/{queue}/next", actions.take_next),
             done("/queues/{queue}/verdicts", actions.decide_many, Right.BULK),
             done("/cases/{case_id}/lease", actions.lease),
