@@ -72,13 +72,13 @@ async def activate(console: Console, request: Request, user: User) -> Response:
     proposals, number = Proposals(console.store.engine), int(request.path_params["number"])
     try:
         proposal = await run_in_threadpool(proposals.one, number)
+        if proposal.proposed_by == user.name:
+            return _refused(console, user, "You have proposed it; somebody else must activate it.")
+        await console.log(user.name, "rules_activation", ruleset_version=proposal.ruleset_version, number=str(number))
+        await push_ruleset(console.cluster, proposal.text, proposal.ruleset_version)  # again, it would change nothing
+        await run_in_threadpool(proposals.close, number, ProposalState.ACTIVATED, user.name, console.clock())
     except NoSuchProposal:
         return _refused(console, user, "It waits no more.")
-    if proposal.proposed_by == user.name:
-        return _refused(console, user, "You have proposed it; somebody else must activate it.")
-    await console.log(user.name, "rules_activation", ruleset_version=proposal.ruleset_version, number=str(number))
-    await push_ruleset(console.cluster, proposal.text, proposal.ruleset_version)  # again, it would change nothing
-    await run_in_threadpool(proposals.close, number, ProposalState.ACTIVATED, user.name, console.clock())
     return RedirectResponse("/rules", 303)
 
 
