@@ -65,9 +65,10 @@ allow reconciler Read "$decisions alerts models control reconciler-state"
 allow reconciler Write "decisions.revised alerts reconciler-state heartbeats"
 allow_transactions reconciler reconciler
 
-# The console reads without a group; its one transactional id fences a second one.
-allow console Read "decisions.review decisions.block decisions.revised information.answered complaints console-state"
-allow console Write "decisions.revised labels information.requested complaints review-prices control console-state heartbeats"
+# The console reads without a group; its one transactional id fences a second one. It asks how far the lanes have come.
+allow console Read "$inputs $decisions decisions.revised transactions.DLT information.answered complaints console-state alerts heartbeats models learner-state rules control"
+allow console Write "decisions.revised labels information.requested complaints review-prices control rules console-state heartbeats"
+allow_group console literal "$app-${prefix}lanes" Describe
 allow_transactions console console
 
 # The watcher hears all others, and itself; its canaries are payments.

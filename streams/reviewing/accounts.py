@@ -101,20 +101,19 @@ class Accounts:
 
     def user_of(self, token: str, now: datetime) -> User | None:
         """Whose session it is, if it is not over; it is used by this."""
-        this = sessions.c.token == _hidden(token)
-        asking = (
-            sa.select(users.c.name, users.c.role, sessions.c.used_at)
-            .join(users, users.c.name == sessions.c.name)
-            .where(this, users.c.active, ~_over(now))
-        )
-        with self._reading.begin() as connection:
-            row = connection.execute(asking).one_or_none()
-        if row is None:
+        if (found := self._session(token, now)) is None:
             return None
-        if row.used_at < _micros(now - IDLE / 30):  # not at each request: it is a write
+        user, used_at = found
+        if used_at < _micros(now - IDLE / 30):  # not at each request: it is a write
             with self._engine.begin() as connection:
+                this = sessions.c.token == _hidden(token)
                 connection.execute(sessions.update().where(this).values(used_at=_micros(now)))
-        return User(name=row.name, role=Role(row.role))
+        return user
+
+    def watcher_of(self, token: str, now: datetime) -> User | None:
+        """The same without using it: a page that stands open keeps no session alive."""
+        found = self._session(token, now)
+        return None if found is None else found[0]
 
     def on_duty(self, now: datetime) -> list[User]:
         """Users with a session that is not over."""
@@ -130,6 +129,16 @@ class Accounts:
         """End a session."""
         with self._engine.begin() as connection:
             connection.execute(sessions.delete().where(sessions.c.token == _hidden(token)))
+
+    def _session(self, token: str, now: datetime) -> tuple[User, int] | None:
+        asking = (
+            sa.select(users.c.name, users.c.role, sessions.c.used_at)
+            .join(users, users.c.name == sessions.c.name)
+            .where(sessions.c.token == _hidden(token), users.c.active, ~_over(now))
+        )
+        with self._reading.begin() as connection:
+            row = connection.execute(asking).one_or_none()
+        return None if row is None else (User(name=row.name, role=Role(row.role)), row.used_at)
 
 
 def _over(now: datetime) -> sa.ColumnElement[bool]:

@@ -13,6 +13,8 @@ from streams.crash import refuse
 from streams.lifetime import live
 from streams.metrics.console import ConsoleMetrics
 from streams.metrics.endpoint import expose
+from streams.overseeing.following import follow
+from streams.overseeing.live import Live
 from streams.ready_signal import tell_ready
 from streams.reviewing.accounts import Accounts
 from streams.reviewing.carriage import KafkaCarriage
@@ -45,6 +47,7 @@ class ConsoleProcess:
         self._intake = Intake(settings, store, self._desk, self._metrics)
         self._accounts = Accounts(store.engine)
         self._heart = Heart(settings, "console")
+        self._live = Live()
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -71,6 +74,7 @@ class ConsoleProcess:
                 group.create_task(self._compare(), name="reviewers")
                 group.create_task(self._price(), name="price")
                 if serving is not None:
+                    group.create_task(follow(self._settings, self._live), name="live")
                     group.create_task(serving.run(), name="pages")
 
     def _serving(self) -> Serving | None:
@@ -78,7 +82,7 @@ class ConsoleProcess:
         if console.port < 0:
             return None
         try:
-            return Serving(self._settings, self._store, self._desk, self._accounts)
+            return Serving(self._settings, self._store, self._desk, self._accounts, self._live)
         except OSError as error:
             refuse(
                 f"The pages cannot be on {console.host}:{console.port}: {error.strerror}. See [console] in settings."

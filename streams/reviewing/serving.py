@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import uvicorn
 
+from streams.overseeing.cluster import KafkaCluster
+from streams.overseeing.live import Live
 from streams.reviewing.accounts import Accounts
 from streams.reviewing.audit_log import AuditLog
 from streams.reviewing.desk import Desk
@@ -28,13 +30,16 @@ class _Server(uvicorn.Server):
 class Serving:
     """The console's address, and its pages there."""
 
-    def __init__(self, settings: Settings, store: Store, desk: Desk, accounts: Accounts) -> None:
+    def __init__(self, settings: Settings, store: Store, desk: Desk, accounts: Accounts, live: Live) -> None:
         console = Console(
             store=store,
             desk=desk,
             policy=settings.review,
             accounts=accounts,
             audit_log=AuditLog(store.engine),
+            live=live,
+            cluster=KafkaCluster(settings),
+            settings=settings,
         )
         self._socket = socket.create_server((settings.console.host, settings.console.port))
         self._server = _Server(

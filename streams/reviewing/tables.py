@@ -218,3 +218,17 @@ log_head = Table(
     Column("number", BigInteger, nullable=False),
     Column("digest", String(64), nullable=False),
 )
+
+rule_proposals = Table(
+    "rule_proposals",
+    metadata,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("text", Text, nullable=False),
+    Column("ruleset_version", String(128), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("proposed_by", String(64), nullable=False),
+    Column("proposed_at", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("closed_by", String(64)),
+    Column("closed_at", BigInteger),
+)

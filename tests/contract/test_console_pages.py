@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
+from support.installation_actions import INSTALLATION_ACTIONS
 from support.reviews import REVIEWED_AT, a_store, an_opening
 from support.site import PASSWORD, POLICY, Site
 from support.wire_samples import CARD_NUMBER
@@ -45,11 +46,14 @@ ACTIONS = {
 
 def test_every_action_is_listed_here(site: Site) -> None:
     posts = {
-        each.path.format(queue="reviews", case_id="d.1.0", complaint_id="c-1")
+        each.path.replace("{number:int}", "1")
+        .replace("{queue}", "reviews")
+        .replace("{case_id}", "d.1.0")
+        .replace("{complaint_id}", "c-1")
         for each in site.app.routes
         if "POST" in (getattr(each, "methods", None) or ())
     }
-    assert posts == set(ACTIONS) | {"/login", "/logout"}
+    assert posts == set(ACTIONS) | {"/login", "/logout", *INSTALLATION_ACTIONS}
 
 
 @pytest.mark.parametrize("path", ACTIONS)

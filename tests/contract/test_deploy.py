@@ -177,13 +177,14 @@ def test_acls_follow_app_and_prefix() -> None:
         "pay-eu.console",
         "pay-eu.dlt-replay",
     ]
-    groups = ["pay-eu.lanes", "pay-eu.forward-", *["pay-eu.lanes"] * 2, "pay-eu.consumer-"]
+    groups = [*["pay-eu.lanes"] * 2, "pay-eu.forward-", *["pay-eu.lanes"] * 2, "pay-eu.consumer-"]
     assert re.findall(r"--group (\S+)", commands) == groups
 
 
-def test_auditing_is_looking_at_the_lanes_and_not_joining_them() -> None:
+def test_auditing_and_showing_is_looking_at_the_lanes_and_not_joining_them() -> None:
     watching = [line for line in granted() if "--group holdfast-lanes" in line and "--operation Read" not in line]
     assert [re.findall(r"User:(\S+) --operation (\S+)", line) for line in watching] == [
+        [("holdfast-console", "Describe")],
         [("holdfast-auditor", "Describe")],
         [("holdfast-operator", "Describe")],
     ]

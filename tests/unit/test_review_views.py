@@ -49,12 +49,12 @@ def test_a_line_says_who_has_it_and_how_risky_it_is() -> None:
 
 def test_bars_are_as_long_as_what_they_stand_for() -> None:
     given = (Contribution(feature="a", log_odds=0.5), Contribution(feature="b", log_odds=-2.0))
-    bars = bars_of(kept(contributions=given))
+    bars = bars_of(kept(contributions=given).decision)
     assert [(each.name, each.width, each.raises, each.log_odds) for each in bars] == [
         ("b", 100, False, "-2.00"),
         ("a", 25, True, "+0.50"),
     ]
-    assert bars_of(kept(contributions=())) == []
+    assert bars_of(kept(contributions=()).decision) == []
 
 
 def test_what_is_closed_takes_no_more_words() -> None:

@@ -10,7 +10,17 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from rules.access import Right
-from streams.reviewing.web import actions, complaint_pages, entry, pages, second_look_pages
+from streams.reviewing.web import (
+    actions,
+    complaint_pages,
+    entry,
+    live_pages,
+    model_pages,
+    pages,
+    payment_pages,
+    rule_pages,
+    second_look_pages,
+)
 from streams.reviewing.web.console import Console, Page, for_whom_may
 from streams.reviewing.web.guard import Guard
 
@@ -35,7 +45,7 @@ def build(console: Console) -> Starlette:
     async def log_out(request: Request) -> Response:
         return await entry.log_out(console, request)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/login", login_page, methods=["GET"]),
             Route("/login", log_in, methods=["POST"]),
@@ -43,6 +53,20 @@ def build(console: Console) -> Starlette:
             seen("/", pages.queues_page),
             seen("/queues/{queue}", pages.queue_page),
             seen("/cases/{case_id}", pages.case_page),
+            seen("/operations", live_pages.operations_page),
+            seen("/operations/again", live_pages.operations_page),
+            seen("/operations/events", live_pages.events),
+            seen("/payments", payment_pages.payment_page),
+            seen("/model", model_pages.model_page),
+            done("/model/quality", model_pages.measure_quality, Right.LOOK),
+            done("/model/rollback", model_pages.roll_back, Right.CHANGE_MODEL),
+            done("/model/promotion", model_pages.promote, Right.CHANGE_MODEL),
+            seen("/rules", rule_pages.rules_page),
+            done("/rules/check", rule_pages.check, Right.CHANGE_RULES),
+            done("/rules/back-test", rule_pages.try_out, Right.CHANGE_RULES),
+            done("/rules/proposals", rule_pages.propose, Right.CHANGE_RULES),
+            done("/rules/proposals/{number:int}/activation", rule_pages.activate, Right.CHANGE_RULES),
+            done("/rules/proposals/{number:int}/withdrawal", rule_pages.withdraw, Right.CHANGE_RULES),
             done("/queues/{queue}/next", actions.take_next),
             done("/queues/{queue}/verdicts", actions.decide_many, Right.BULK),
             done("/cases/{case_id}/lease", actions.lease),
@@ -70,3 +94,6 @@ def build(console: Console) -> Starlette:
         ],
         middleware=[Middleware(Guard, accounts=console.accounts, clock=console.clock)],
     )
+    app.state.watching = live_pages.Watching(console)
+    app.state.measured, app.state.why_not_measured = None, ""
+    return app

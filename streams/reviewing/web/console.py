@@ -15,12 +15,15 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from rules.access import Right
 from rules.review_case import Refusal, WordRefused
 from rules.review_policy import ReviewPolicy
+from streams.overseeing.cluster import Cluster
+from streams.overseeing.live import Live
 from streams.reviewing.accounts import Accounts, User
 from streams.reviewing.audit_log import AuditLog
 from streams.reviewing.desk import Desk
 from streams.reviewing.login_limit import LoginLimit
 from streams.reviewing.store import NoSuchCase, Store
 from streams.reviewing.web.guard import utc_now
+from streams.settings import Settings
 
 MOST_FORM_FIELDS = 20
 
@@ -63,6 +66,9 @@ class Console:
     policy: ReviewPolicy
     accounts: Accounts
     audit_log: AuditLog
+    live: Live
+    cluster: Cluster
+    settings: Settings
     clock: Callable[[], datetime] = utc_now
     limit: LoginLimit = field(default_factory=LoginLimit)
     pages: Environment = field(
@@ -73,7 +79,11 @@ class Console:
 
     def show(self, name: str, status: int = 200, **facts: Any) -> HTMLResponse:
         """A page."""
-        return HTMLResponse(self.pages.get_template(name).render(**facts), status)
+        return HTMLResponse(self.render(name, **facts), status)
+
+    def render(self, name: str, **facts: Any) -> str:
+        """The same as text."""
+        return self.pages.get_template(name).render(**facts)
 
     async def log(self, user: str, what: str, **details: str) -> None:
         """Note what somebody is about to do."""

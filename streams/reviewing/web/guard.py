@@ -14,6 +14,7 @@ from streams.reviewing.accounts import Accounts
 
 COOKIE = "holdfast_session"
 CHANGES_NOTHING = frozenset({"GET", "HEAD"})
+BY_ITSELF = frozenset({"/operations/events", "/operations/again"})  # a page asks for them, and nobody may be there
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -53,7 +54,8 @@ class Guard:
             await PlainTextResponse("This came from another site.", 403)(scope, receive, send_guarded)
             return
         token = HTTPConnection(scope).cookies.get(COOKIE)
-        scope["user"] = await run_in_threadpool(self._accounts.user_of, token, self._clock()) if token else None
+        user_of = self._accounts.watcher_of if scope["path"] in BY_ITSELF else self._accounts.user_of
+        scope["user"] = await run_in_threadpool(user_of, token, self._clock()) if token else None
         await self._app(scope, receive, send_guarded)
 
 

@@ -57,7 +57,7 @@ async def case_page(console: Console, request: Request, user: User) -> Response:
         case=kept.case,
         decision=kept.decision,
         line=views.line_of(kept, now),
-        bars=views.bars_of(kept),
+        bars=views.bars_of(kept.decision),
         history=views.told(history),
         open=views.is_open(kept.case, now) and user.may(Right.REVIEW),
         mine=kept.case.holder(now) == user.name,

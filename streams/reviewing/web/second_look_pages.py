@@ -40,7 +40,7 @@ async def second_look_page(console: Console, request: Request, user: User) -> Re
         decision=kept.decision,
         answers=kept.case.answers,
         line=views.line_of(kept, now),
-        bars=views.bars_of(kept),
+        bars=views.bars_of(kept.decision),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models.currency import minor_per_major
-from rules.decision import Outcome
+from rules.decision import Decision, Outcome
 from rules.review_case import Case, CaseState, VerdictReason
 from rules.review_policy import sla
 from streams.reviewing.store import KeptCase, Said
@@ -89,9 +89,9 @@ def line_of(kept: KeptCase, now: datetime) -> CaseLine:
     )
 
 
-def bars_of(kept: KeptCase) -> list[Bar]:
+def bars_of(decision: Decision) -> list[Bar]:
     """Why the model gave its score, the largest contribution first."""
-    given = sorted(kept.decision.contributions, key=lambda each: -abs(each.log_odds))
+    given = sorted(decision.contributions, key=lambda each: -abs(each.log_odds))
     longest = max((abs(each.log_odds) for each in given), default=1.0) or 1.0
     return [
         Bar(
