@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import orjson
@@ -58,7 +59,7 @@ def test_a_risk_officer_promotes_the_candidate_and_no_other(site: Site) -> None:
     modelled(site.cluster, site.now)
     there = site.browser("ray")
     assert "/model/promotion" not in there.get("/model").text
-    failed = SnapshotRecord(created_at=site.now, snapshot={"model_version": "m-53000"})
+    failed = SnapshotRecord(created_at=site.now + timedelta(seconds=1), snapshot={"model_version": "m-53000"})
     site.cluster.put(Topic.MODELS, write_snapshot(failed), key=CANDIDATE)
     assert "/model/promotion" in there.get("/model").text
     assert there.post("/model/promotion", data={"version": "m-47000", "why": "x"}).status_code == 400
