@@ -85,6 +85,9 @@ class ReasonCode(StrEnum):
     BLOCK_LIMIT = "BLOCK_LIMIT"  # too large a share would be blocked: a person looks
     EXPLORATION = "EXPLORATION"  # it would have been a block, but was drawn to learn what it is
     SANDBOX = "SANDBOX"
+    REVIEW_OVERDUE = "REVIEW_OVERDUE"  # nobody decided in time: the default of the queue holds
+    INFORMATION_UNANSWERED = "INFORMATION_UNANSWERED"  # asked for in a review, and not there in time
+    REVIEW_QUEUE_FULL = "REVIEW_QUEUE_FULL"  # others have more at stake: the default of the queue holds
 
 
 class InputPosition(Struct, frozen=True, kw_only=True, gc=False):

@@ -9,6 +9,7 @@ from models.score import Score
 from models.transaction import SCHEMA_VERSION, UtcTime
 from rules.decision import Decision, DecisionSource, FallbackReason, InputPosition, Outcome, ReasonCode
 from rules.judgement import Judge
+from rules.review_case import VerdictReason
 from rules.ruleset import Verdict
 
 
@@ -16,6 +17,9 @@ class RevisionKind(StrEnum):
     """Whose later word it is."""
 
     RE_SCORE = "re_score"  # the model's, of a payment that was decided without it
+    VERDICT = "verdict"  # a reviewer's, or two of them
+    TIMEOUT_DEFAULT = "timeout_default"  # nobody's: the default of the review's queue
+    RE_SCORE_ADOPTED = "re_score_adopted"  # the model's, that closed a review
 
 
 class Agreement(StrEnum):
@@ -60,6 +64,8 @@ class Revision:
     decision: InputPosition  # where the decision lay
     schema_version: int = SCHEMA_VERSION
     credibility: float | None = None
+    reviewers: tuple[str, ...] = ()  # whose verdict it is
+    verdict_reason: VerdictReason | None = None
 
 
 def is_scorable(decision: Decision) -> bool:

@@ -19,6 +19,8 @@ from rules.exploration import ExplorationPolicy
 from rules.incidents import IncidentPolicy
 from rules.mode import ModePolicy
 from rules.policy import CostPolicy
+from rules.review_policy import ReviewPolicy
+from rules.review_price import CapacityPolicy
 from rules.safe_default import SafeDefaultPolicy
 from rules.stand_in import StandInLimits
 
@@ -139,6 +141,19 @@ class ReconcilerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleSettings:
+    """Where the cases of reviewers are kept, and how often time is kept for them."""
+
+    # SQLite in a file, or postgresql://user:password@host/database
+    store_url: Annotated[str, Meta(pattern=r"\A(sqlite:///.|postgresql://.)")] = field(
+        default="sqlite:///.holdfast/reviews.db", repr=False
+    )
+    sweep_seconds: Seconds = 1.0  # between looks for cases that are due, and for queues that are full
+    host: str = "127.0.0.1"  # beyond this machine only behind a proxy with TLS
+    port: Annotated[int, Meta(ge=-1, le=65535)] = 8480  # of the pages; 0: any free one; -1: no pages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditSettings:
     """When `holdfast audit --follow` calls a transaction unaccounted, and how much it holds."""
 
@@ -188,6 +203,7 @@ class MetricsSettings:
     reconciler_port: Annotated[int, Meta(ge=-1, le=65535)] = 0
     watcher_port: Annotated[int, Meta(ge=-1, le=65535)] = 0
     forward_port: Annotated[int, Meta(ge=-1, le=65535)] = 0
+    console_port: Annotated[int, Meta(ge=-1, le=65535)] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,10 +224,13 @@ class Settings:
     safe_default: SafeDefaultPolicy = field(default_factory=SafeDefaultPolicy)
     block_limit: BlockLimitPolicy = field(default_factory=BlockLimitPolicy)
     exploration: ExplorationPolicy = field(default_factory=ExplorationPolicy)
+    review: ReviewPolicy = field(default_factory=ReviewPolicy)
+    capacity: CapacityPolicy = field(default_factory=CapacityPolicy)
     incidents: IncidentPolicy = field(default_factory=IncidentPolicy)
     learner: LearnerSettings = field(default_factory=LearnerSettings)
     labels: LabelTrust = field(default_factory=LabelTrust)
     reconciler: ReconcilerSettings = field(default_factory=ReconcilerSettings)
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
     watch: WatchSettings = field(default_factory=WatchSettings)
     forward: ForwardSettings = field(default_factory=ForwardSettings)
@@ -229,6 +248,7 @@ class Settings:
         plain["broker"].pop("sasl_password")
         plain["forward"].pop("webhook_secret")
         plain["exploration"].pop("salt")
+        plain["console"].pop("store_url")
         return hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()[:12]
 
 

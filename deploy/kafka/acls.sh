@@ -4,7 +4,7 @@
 # Prints the commands; with KAFKA_ACLS it runs them, and running them again changes nothing:
 #     KAFKA_ACLS="kafka-acls.sh --bootstrap-server kafka:9093 --command-config admin.properties" deploy/kafka/acls.sh
 #
-# Principals are holdfast-{admin,worker,learner,reconciler,watcher,forwarder,auditor,producer,consumer,operator}. The names of topics, groups and
+# Principals are holdfast-{admin,worker,learner,reconciler,console,watcher,forwarder,auditor,producer,consumer,operator}. The names of topics, groups and
 # transactional ids follow HOLDFAST_APP, HOLDFAST_TOPICS_PREFIX and HOLDFAST_TOPICS_PARTITIONS, as in the settings.
 set -eu
 
@@ -17,7 +17,7 @@ inputs="transactions labels"
 decisions="decisions.approve decisions.block decisions.review"
 broadcast="models merchant-risk rules control"
 results="$decisions decisions.revised transactions.DLT alerts modes"
-everything="$inputs $results $broadcast card-feedback profiles learner-state reconciler-state heartbeats canaries dlt-replays"
+everything="$inputs $results $broadcast card-feedback profiles learner-state reconciler-state console-state information.requested information.answered complaints review-prices heartbeats canaries dlt-replays"
 
 # allow PRINCIPAL "OPERATIONS" "topics": an operation on a topic brings the right to describe it.
 allow() {
@@ -45,7 +45,7 @@ options() {
 
 # `holdfast topics create` makes the topics; who works with them first checks that they are as they must be.
 allow admin Create "$everything"
-for checking in admin worker learner reconciler watcher forwarder auditor operator; do
+for checking in admin worker learner reconciler console watcher forwarder auditor operator; do
     allow "$checking" "Describe DescribeConfigs" "$everything"
 done
 
@@ -65,6 +65,12 @@ allow reconciler Read "$decisions alerts models control reconciler-state"
 allow reconciler Write "decisions.revised alerts reconciler-state heartbeats"
 allow_transactions reconciler reconciler
 
+# The console reads without a group; its one transactional id fences a second one. It asks how far the lanes have come.
+allow console Read "$inputs $decisions decisions.revised transactions.DLT information.answered complaints console-state alerts heartbeats models learner-state rules control"
+allow console Write "decisions.revised labels information.requested complaints review-prices control rules console-state heartbeats"
+allow_group console literal "$app-${prefix}lanes" Describe
+allow_transactions console console
+
 # The watcher hears all others, and itself; its canaries are payments.
 allow watcher Read "heartbeats alerts canaries"
 allow watcher Write "heartbeats alerts transactions"
@@ -79,9 +85,9 @@ for auditing in auditor operator; do
     allow_group "$auditing" literal "$app-${prefix}lanes" Describe
 done
 
-# Whoever sends payments and labels, and whoever acts on what comes out.
-allow producer Write "$inputs"
-allow consumer Read "$results"
+# Whoever sends payments, labels, answers and complaints, and whoever acts on what comes out.
+allow producer Write "$inputs information.answered complaints"
+allow consumer Read "$results information.requested complaints review-prices"
 allow_group consumer prefixed "$app-${prefix}consumer-"
 
 # `holdfast watch`, `audit` and `rules`

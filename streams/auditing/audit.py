@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 from streams.auditing.accounting import Ledger, LedgerReport
 from streams.auditing.entries import NotAnEnding, identity, take_ending
 from streams.auditing.horizon import SKEW_SECONDS
+from streams.broker.groups import group_offsets
 from streams.broker.reading import Offsets, partitions_of, places_at, stretch
 from streams.broker.topics import DECISIONS, Topic, name_of
 from streams.settings import Settings
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, TopicPartition
-    from aiokafka.admin import AIOKafkaAdminClient
 
 LOOK_BACK_SECONDS = 3600.0  # before the range: a repeat in it may be of a payment decided before it
 LOOK_AGAIN_SECONDS = 0.2
-COORDINATOR_SECONDS = 15.0  # a cluster that never had a group makes its topic for them when first asked
 
 Progress = Callable[[int, int], None]  # records read, and how many there are
 
@@ -143,19 +142,3 @@ async def _any_unread(consumer: "AIOKafkaConsumer", committed: Offsets, ends: Of
         if records:
             return True
     return False
-
-
-async def group_offsets(client: "AIOKafkaAdminClient", group: str, partitions: list["TopicPartition"]) -> Offsets:
-    """Where a consumer group stands in each of the partitions that it has committed an offset of."""
-    from aiokafka.errors import KafkaError
-
-    give_up_at = time.monotonic() + COORDINATOR_SECONDS
-    while True:
-        try:
-            found = await client.list_consumer_group_offsets(group, partitions=partitions)
-        except KafkaError as error:
-            if not error.retriable or time.monotonic() >= give_up_at:
-                raise
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
-        else:
-            return {each: place.offset for each, place in found.items() if place.offset >= 0}

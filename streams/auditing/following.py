@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from streams.auditing.audit import LOOK_BACK_SECONDS, group_offsets
+from streams.auditing.audit import LOOK_BACK_SECONDS
 from streams.auditing.entries import NotAnEnding, identity, take_ending
 from streams.auditing.horizon import SKEW_SECONDS, Horizon
 from streams.auditing.live_ledger import Bounds, LiveLedger
 from streams.broker.clients import admin, reader
+from streams.broker.groups import group_offsets
 from streams.broker.reading import Offsets, begin_at, partitions_of, places_at
 from streams.broker.topic_admin import require_topics
 from streams.broker.topics import DECISIONS, Topic

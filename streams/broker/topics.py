@@ -26,11 +26,16 @@ class Topic(StrEnum):
     MERCHANT_RISK = "merchant-risk"
     LEARNER_STATE = "learner-state"
     RECONCILER_STATE = "reconciler-state"
+    INFORMATION_REQUESTED = "information.requested"
+    INFORMATION_ANSWERED = "information.answered"
+    COMPLAINTS = "complaints"
+    CONSOLE_STATE = "console-state"
     MODELS = "models"
     RULES = "rules"
     CONTROL = "control"
     ALERTS = "alerts"
     MODES = "modes"
+    REVIEW_PRICES = "review-prices"
     HEARTBEATS = "heartbeats"
     CANARIES = "canaries"
 
@@ -133,6 +138,31 @@ CATALOGUE: tuple[TopicSpec, ...] = (
         compacted=True,
     ),
     TopicSpec(
+        topic=Topic.INFORMATION_REQUESTED,
+        key="pan_token",
+        description="Questions of reviewers to holders and merchants.",
+        retention_ms=30 * DAY_MS,
+    ),
+    TopicSpec(
+        topic=Topic.INFORMATION_ANSWERED,
+        key="request_id",
+        description="What was answered.",
+        retention_ms=30 * DAY_MS,
+    ),
+    TopicSpec(
+        topic=Topic.COMPLAINTS,
+        key="transaction_id",
+        description="Complaints about payments that were stopped, and what became of them.",
+        retention_ms=90 * DAY_MS,  # as labels, which come of them
+    ),
+    TopicSpec(
+        topic=Topic.CONSOLE_STATE,
+        key="outbox",
+        description="What the console published last; in one Kafka transaction with it.",
+        per_card=False,
+        compacted=True,
+    ),
+    TopicSpec(
         topic=Topic.MODELS,
         key="champion, or candidate before there is one",
         description="The latest model snapshot, as data.",
@@ -165,6 +195,13 @@ CATALOGUE: tuple[TopicSpec, ...] = (
         topic=Topic.MODES,
         key="instance",
         description="Changes of each worker's mode as CloudEvents 1.0, structured JSON.",
+        per_card=False,
+        retention_ms=30 * DAY_MS,
+    ),
+    TopicSpec(
+        topic=Topic.REVIEW_PRICES,
+        key="review_price",
+        description="Moves of the price of a review as CloudEvents 1.0, structured JSON.",
         per_card=False,
         retention_ms=30 * DAY_MS,
     ),

@@ -4,7 +4,7 @@ The hot path. One pass before the scorer and one after, each record touched once
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -76,6 +76,7 @@ class Decider:
         self._scoring = scoring
         self._withheld = withheld
         self._judge = Judge(costs=settings.policy, limits=settings.stand_in, safe_default=settings.safe_default)
+        self._review_minor: int | None = None  # as it was told last
         self._block_limit = BlockLimit(settings.block_limit)
         self._exploration = Exploration(settings.exploration, clock())
         self._too_old_after = (settings.deadline.deadline_ms - settings.deadline.reserve_ms) / 1000
@@ -96,6 +97,8 @@ class Decider:
 
     async def _decide(self, lane: LaneState, records: Sequence[ConsumerRecord]) -> Decided:
         decided = Decided()
+        if self._knowledge.review_minor != self._review_minor:
+            self._reprice(self._knowledge.review_minor)
         behind = lane.gate.is_behind(lane.lag, self._monotonic())
         pending = self._prepare(lane, records, decided, behind=behind)
         scores, why_not = await self._score([each for each in pending if each.why is None])
@@ -105,6 +108,14 @@ class Decider:
         decided.block_limit_reached = self._block_limit.reached
         decided.profiles = [Outgoing(card, packed, []) for card, packed in lane.profiles.commit()]
         return decided
+
+    def _reprice(self, told: int | None) -> None:
+        """Take a review to cost what was told, within the bounds that settings approve."""
+        self._review_minor, costs = told, self._settings.policy
+        if told is not None:
+            bounded = self._settings.capacity.within(told, costs.review_minor)
+            costs = replace(costs, review_minor=bounded)
+        self._judge = replace(self._judge, costs=costs)
 
     def _prepare(
         self, lane: LaneState, records: Sequence[ConsumerRecord], decided: Decided, *, behind: bool

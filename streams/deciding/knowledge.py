@@ -11,6 +11,7 @@ from rules.ruleset_reading import RuleSetError
 from streams.wire.codec import MalformedRecord
 from streams.wire.control import FAULT, MODE, ModeOrder, read_fault, read_order
 from streams.wire.feedback import note_card_fraud, note_history
+from streams.wire.review_price import REVIEW_PRICE, PriceOrder, read_price_order
 from streams.wire.scorer_fault import ScorerFault
 from streams.wire.snapshot_record import SnapshotRecord, champion_of
 
@@ -34,6 +35,7 @@ class Knowledge:
         self.ruleset = ruleset
         self.merchants: dict[str, MerchantHistory] = {}
         self.card_frauds: dict[str, float] = {}  # time of a card's latest known fraud, seconds since 1970
+        self.review_minor: int | None = None  # what a review is taken to cost; None: as settings say
         self._on_snapshot = on_snapshot
         self._on_fault = on_fault
         self._on_order = on_order
@@ -67,11 +69,18 @@ class Knowledge:
             self._on_ruleset(None)
 
     def take_control(self, key: bytes, value: bytes | None) -> None:
-        """The operator's word: `mode` says whose answer is used, `fault` makes a sandbox's model misbehave."""
+        """The operator's word: `mode` says whose answer is used, `fault` makes a sandbox's model misbehave,
+        `review_price` what a review is taken to cost."""
         try:
             if key == MODE:
                 self._on_order(read_order(value))
             elif key == FAULT:
                 self._on_fault(read_fault(value))
+            elif key == REVIEW_PRICE:
+                self._take_review_price(read_price_order(value))
         except MalformedRecord as error:
             log.error("control_unreadable", key=key.decode(errors="replace"), error=repr(error))
+
+    def _take_review_price(self, order: PriceOrder | None) -> None:
+        self.review_minor = None if order is None else order.review_minor
+        log.info("review_price", minor=self.review_minor, why="" if order is None else order.why)

@@ -56,6 +56,12 @@ COMMANDS = {
         example="holdfast reconciler",
         panel=RUN,
     ),
+    "console": LazyCommand(
+        place="processes:console",
+        summary="Keep a case of each decision that people are to look at, and publish what comes of it, until SIGTERM.",
+        example="HOLDFAST_CONSOLE_STORE_URL=postgresql://holdfast@db/reviews holdfast console",
+        panel=RUN,
+    ),
     "watcher": LazyCommand(
         place="processes:watcher",
         summary="Hear the heartbeats of all processes, and say on `alerts` who has gone silent, until SIGTERM.",
@@ -92,6 +98,13 @@ COMMANDS = {
         example="holdfast revisions --last 1h",
         panel=LOOK,
     ),
+    "complaints": LazyCommand(
+        place="complaints_command:complaints",
+        summary="Say how often people complained of payments that were stopped, how often they were right, and how long"
+        " it took.",
+        example="holdfast complaints --by model --last 7d",
+        panel=LOOK,
+    ),
     "drill": LazyCommand(
         place="drills.command:drill",
         summary="Bring failures about, and see that payments are decided, that people hear of it, and how it ends.",
@@ -121,6 +134,18 @@ COMMANDS = {
         place="model_commands:app",
         summary="Models: which there are, what they weigh, and which is to decide.",
         example="holdfast model list",
+        panel=OPERATE,
+    ),
+    "users": LazyCommand(
+        place="users_commands:users",
+        summary="Who may come into the console, and as what.",
+        example="holdfast users put ann --role analyst",
+        panel=OPERATE,
+    ),
+    "audit-log": LazyCommand(
+        place="users_commands:audit_log",
+        summary="What people did in the console.",
+        example="holdfast audit-log verify",
         panel=OPERATE,
     ),
     "topics": LazyCommand(

@@ -85,9 +85,9 @@ async def _run(home: Path, rate: float, script: "Script", seed: int, console: "C
     from streams.operating.demo_facts import Facts
     from streams.operating.demo_summary import Result
     from streams.operating.installation import Plan, running
-    from streams.operating.observer import observe
     from streams.operating.showing import told_on
     from streams.operating.simulating import simulate
+    from streams.overseeing.observer import observe
     from streams.reconciling.reading import reconciled
 
     began, facts, policy = time.monotonic(), Facts(), TrafficPolicy(cards=CARDS)

@@ -7,8 +7,8 @@ from typing import Any
 
 from models.alert import AlertStatus
 from streams.broker.topics import Topic
-from streams.operating.observer import Take, decisions_to
-from streams.operating.tally import Recent, Seen, Tally
+from streams.overseeing.observer import Take, decisions_to
+from streams.overseeing.tally import Recent, Seen, Tally
 from streams.wire.alert import AlertEvent, read_alert
 from streams.wire.codec import MalformedRecord
 from streams.wire.snapshot_record import CHAMPION, SnapshotUnreadable, read_snapshot

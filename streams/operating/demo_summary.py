@@ -16,7 +16,7 @@ from streams.operating.demo_story import AFTER, BEFORE, COLD, DURING
 from streams.operating.pulse import milliseconds
 from streams.operating.revisions_command import table as table_of_revisions
 from streams.operating.showing import OUTCOME_STYLES
-from streams.operating.tally import Chapter
+from streams.overseeing.tally import Chapter
 from streams.reconciling.report import Reconciliation
 
 MODEL_DECIDES = 0.5  # of what arrives before: a busy machine makes some too old to be scored

@@ -30,7 +30,7 @@ from streams.operating.batch_rival import Training, retrained_daily
 from streams.operating.labelled_file import read_labelled
 from streams.operating.lived_file import Columns
 from streams.operating.progress import counted
-from streams.operating.topic_history import Coverage, read_topics
+from streams.overseeing.topic_history import Coverage, read_topics
 from streams.settings import Settings
 
 DAY = 86_400.0

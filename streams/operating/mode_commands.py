@@ -10,9 +10,9 @@ import typer
 
 from rules.mode import Mode
 from streams.operating.context import settings_of
-from streams.operating.control import say
 from streams.operating.durations import seconds_of
 from streams.operating.hearing import heard
+from streams.overseeing.control import say
 from streams.wire.control import MODE, Force, ModeOrder, write_order
 from streams.wire.heartbeat import Heartbeat
 

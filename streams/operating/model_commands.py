@@ -15,11 +15,12 @@ from models.snapshot import Snapshot, SnapshotInvalid, from_plain
 from models.track_record import TrackRecord
 from models.trees import count_of
 from streams.operating.context import settings_of
-from streams.operating.control import say
+from streams.overseeing.control import say
 from streams.wire.control import MODEL, ModelOrder, ModelVerb, write_model_order
-from streams.wire.snapshot_record import CANDIDATE, CHAMPION, GOOD, SnapshotRecord, SnapshotUnreadable, read_snapshot
+from streams.wire.snapshot_record import SnapshotRecord
 
 if TYPE_CHECKING:
+    from streams.overseeing.known_models import Known
     from streams.settings import Settings
 
 NOT_TAKEN = 1
@@ -43,9 +44,10 @@ def list_(ctx: typer.Context) -> None:
         snapshot = record.snapshot
         counts = (int(snapshot.get(name, 0)) for name in ("labels", "frauds"))
         made = f"{record.created_at:%Y-%m-%d %H:%M:%S} UTC"
-        columns = len(snapshot.get("features", ())) + sum(map(len, snapshot.get("knots", ())))
         trees = count_of(snapshot["trees"]) if "trees" in snapshot else 0
-        table.add_row(record.model_version, made, role, *(f"{each:,}" for each in counts), str(columns), str(trees))
+        table.add_row(
+            record.model_version, made, role, *(f"{each:,}" for each in counts), str(record.columns), str(trees)
+        )
     Console().print(table)
 
 
@@ -97,7 +99,7 @@ def rollback(
     """
     settings = settings_of(ctx)
     good = [each for each in _records(settings) if each[0] == "kept"]
-    record = _found(good, version) if version else max((each for _, each in good), key=_made, default=None)
+    record = _found(good, version) if version else next((each for _, each in good), None)
     if record is None:
         raise typer.BadParameter("there is none to go back to yet: see `holdfast model list`", param_hint="VERSION")
     if not _obeyed(settings, ModelVerb.ROLLBACK, record.model_version, who=who, why=why):
@@ -139,49 +141,17 @@ def _obeyed(settings: "Settings", verb: ModelVerb, version: str, *, who: str, wh
     return champion is not None
 
 
-def _made(record: SnapshotRecord) -> float:
-    return record.created_at.timestamp()
-
-
-def _records(settings: "Settings") -> list[tuple[str, SnapshotRecord]]:
+def _records(settings: "Settings") -> "Known":
     """All models by their role, newest first; the champion before all others."""
-    order = {"champion": 0, "candidate": 1, "kept": 2}
-    found = asyncio.run(_read(settings))
-    return sorted(found, key=lambda each: (order[each[0]], -_made(each[1])))
+    return asyncio.run(_read(settings))
 
 
-async def _read(settings: "Settings", *, with_kept: bool = True) -> list[tuple[str, SnapshotRecord]]:
-    """Each model with its role. Those that are kept lie among the histories of all acceptors, which takes longer."""
-    from streams.broker.clients import reader
-    from streams.broker.reading import partitions_of, whole
-    from streams.broker.topic_admin import require_topics
-    from streams.broker.topics import Topic
+async def _read(settings: "Settings", *, with_kept: bool = True) -> "Known":
+    from streams.overseeing.cluster import KafkaCluster
+    from streams.overseeing.known_models import models_of
 
-    await require_topics(settings)
-    topics = [Topic.MODELS, Topic.LEARNER_STATE] if with_kept else [Topic.MODELS]
-    latest: dict[bytes, bytes | None] = {}
-    async with reader(settings.broker, max_partition_fetch_bytes=8 << 20) as consumer:
-        async for records in whole(consumer, partitions_of(settings, topics)):
-            latest.update(
-                (each.key, each.value)
-                for each in records
-                if each.key in (CHAMPION, CANDIDATE) or (each.key or b"").startswith(GOOD)
-            )
-    found = {key: record for key, value in latest.items() if (record := _readable(value)) is not None}
-    champion, candidate = found.pop(CHAMPION, None), found.pop(CANDIDATE, None)
-    named = [("champion", champion)] if champion else []
-    if candidate and (champion is None or candidate.created_at > champion.created_at):
-        named.append(("candidate", candidate))
-    return named + [("kept", record) for record in found.values()]
-
-
-def _readable(value: bytes | None) -> SnapshotRecord | None:
-    if value is None:
-        return None
-    try:
-        return read_snapshot(value)
-    except SnapshotUnreadable:
-        return None
+    async with KafkaCluster(settings).reading() as consumer:
+        return await models_of(consumer, settings, with_kept=with_kept)
 
 
 def _found(records: list[tuple[str, SnapshotRecord]], version: str) -> SnapshotRecord:

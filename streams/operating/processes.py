@@ -1,4 +1,4 @@
-"""`holdfast worker`, `learner`, `reconciler`, `watcher` and `forward`: one process of each kind, in this process."""
+"""One process of each kind, in this process: `holdfast worker`, `learner`, `reconciler`, `console` and the others."""
 
 import asyncio
 from importlib import import_module
@@ -78,6 +78,20 @@ def reconciler(ctx: typer.Context) -> None:
     settings = _ready_cluster(ctx)
 
     from streams.reconciling.process import run
+
+    run(settings)
+
+
+def console(ctx: typer.Context) -> None:
+    """Keep a case of each decision that people are to look at, and publish what comes of it, until SIGTERM.
+
+    Its pages are on http://127.0.0.1:8480; `holdfast users put` lets somebody in. What nobody decides in time goes by
+    the default of its queue. There is one console: a second one fences the first. Logs go to standard error; exit code
+    70 means: start it again.
+    """
+    settings = _ready_cluster(ctx)
+
+    from streams.reviewing.process import run
 
     run(settings)
 

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from rules.decision import DecisionSource, Outcome
 from streams.operating.showing import OUTCOME_STYLES
-from streams.operating.tally import Recent, percentile
+from streams.overseeing.tally import Recent, percentile
 
 BAR_CELLS = 40
 MOSTLY = 0.9

@@ -1,7 +1,6 @@
 """`holdfast rules check|show|push`: what a rule set says, or what is wrong with it and where; putting it into force."""
 
 import asyncio
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from rules.ruleset import Problem, Rule, RuleSet, RuleSetError, parse_ruleset
 from streams.operating.context import settings_of
+from streams.overseeing.rules_pushing import push_ruleset, shipped_rules
 
 REFUSED = 1
 
@@ -44,16 +44,11 @@ def show(
 @app.command()
 def push(ctx: typer.Context, file: Annotated[Path, RuleFile]) -> None:
     """Check a rule set and put it into force: workers take it without a restart. Exit 1 where it has a fault."""
-    from streams.operating.rules_pushing import push_ruleset
+    from streams.overseeing.cluster import KafkaCluster
 
     ruleset = _parsed(file)
-    asyncio.run(push_ruleset(settings_of(ctx), _text(file), ruleset.ruleset_version))
+    asyncio.run(push_ruleset(KafkaCluster(settings_of(ctx)), _text(file), ruleset.ruleset_version))
     typer.echo(ruleset.ruleset_version)
-
-
-def shipped_rules() -> str:
-    """The text of the default rule set."""
-    return files("rules").joinpath("default.toml").read_text("utf-8")
 
 
 def _parsed(file: Path) -> RuleSet:

@@ -78,9 +78,9 @@ async def _show(installation: "Installation", console: "Console") -> None:
     """Show how it goes for as long as it does."""
     from rich.live import Live
 
-    from streams.operating.observer import decisions_to, observe
     from streams.operating.pulse import status_line
-    from streams.operating.tally import Recent
+    from streams.overseeing.observer import decisions_to, observe
+    from streams.overseeing.tally import Recent
 
     if not console.is_terminal:
         await asyncio.get_running_loop().create_future()  # until cancelled

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rules.decision import FallbackReason, Outcome
-from rules.revision import Revision
+from rules.revision import Revision, RevisionKind
 from streams.reconciling.glance import Glance
 
 
@@ -70,7 +70,9 @@ class Reconciliation:
             self._waiting[decision.decision_id] = decision
 
     def revised(self, revision: Revision) -> None:
-        """A revision; of no account if its decision was not taken."""
+        """A revision; of no account if its decision was not taken, or if it is not the model's."""
+        if revision.kind is not RevisionKind.RE_SCORE:
+            return
         if (decision := self._waiting.pop(revision.decision_id, None)) is None or decision.fallback_reason is None:
             return
         kind = Kind(decision.fallback_reason, decision.currency, decision.outcome, finding_of(revision))

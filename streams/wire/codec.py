@@ -15,8 +15,10 @@ import orjson
 
 from models.dead_letter import DeadLetterReason
 from models.fingerprint import fingerprint
+from models.information import InformationAnswer, InformationRequest
 from models.label import Label
 from models.transaction import EARLIEST_SCHEMA_VERSION, SCHEMA_VERSION, Transaction
+from rules.complaint import Complaint
 from rules.decision import Decision
 from rules.revision import Revision
 from streams.wire.card_guard import holds_card_number
@@ -86,6 +88,23 @@ def read_revision(value: bytes | None) -> Revision:
     return read_record(read_object(value), Revision)
 
 
+def read_request(value: bytes | None) -> InformationRequest:
+    """Read one record of `information.requested`. Raises MalformedRecord, and nothing else, for any bytes."""
+    return read_record(read_object(value), InformationRequest)
+
+
+def read_answer(value: bytes | None) -> InformationAnswer:
+    """Read one record of `information.answered`. Raises MalformedRecord, and nothing else, for any bytes."""
+    answer = _read_versioned(value, InformationAnswer)
+    return replace(answer, answered_at=_utc("answered_at", answer.answered_at))
+
+
+def read_complaint(value: bytes | None) -> Complaint:
+    """Read one record of `complaints`. Raises MalformedRecord, and nothing else, for any bytes."""
+    complaint = _read_versioned(value, Complaint)
+    return replace(complaint, complained_at=_utc("complained_at", complaint.complained_at))
+
+
 def write_transaction(transaction: Transaction) -> bytes:
     """Write a transaction as its topic holds it."""
     return _json.encode(transaction)
@@ -99,6 +118,21 @@ def write_label(label: Label) -> bytes:
 def write_decision(decision: Decision) -> bytes:
     """Write a decision as its topics hold it. On the hot path: orjson takes more than twice as long with records."""
     return _json.encode(decision)
+
+
+def write_request(request: InformationRequest) -> bytes:
+    """Write a question as its topic holds it."""
+    return orjson.dumps(request, option=orjson.OPT_UTC_Z)
+
+
+def write_answer(answer: InformationAnswer) -> bytes:
+    """Write an answer as its topic holds it."""
+    return orjson.dumps(answer, option=orjson.OPT_UTC_Z)
+
+
+def write_complaint(complaint: Complaint) -> bytes:
+    """Write a complaint as its topic holds it."""
+    return orjson.dumps(complaint, option=orjson.OPT_UTC_Z)
 
 
 def write_revision(revision: Revision) -> bytes:

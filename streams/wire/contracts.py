@@ -16,8 +16,10 @@ import msgspec
 import orjson
 
 from models.dead_letter import DeadLetterReason
+from models.information import InformationAnswer, InformationRequest
 from models.label import Label
 from models.transaction import EARLIEST_SCHEMA_VERSION, SCHEMA_VERSION, Transaction
+from rules.complaint import Complaint
 from rules.decision import Decision
 from rules.revision import Revision
 from streams.broker.topics import CATALOGUE, Topic, TopicSpec
@@ -25,6 +27,7 @@ from streams.wire import dead_letter
 from streams.wire.alert import CONTENT_TYPE, AlertEvent
 from streams.wire.codec import MAX_SECONDS_AHEAD, MAX_VALUE_BYTES
 from streams.wire.mode_event import ModeEvent
+from streams.wire.review_price import PriceEvent
 
 JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 DIRECTORY = Path("docs/contracts")
@@ -67,7 +70,8 @@ CONTRACTS = (
     Contract(
         name="revision",
         kind=Revision,
-        beyond_schema="At most one of each kind for a decision; the decision itself stays as it was. Read committed.",
+        beyond_schema="At most one of each kind for a decision, and at most one of those that are final for a review"
+        " (verdict, timeout_default, re_score_adopted); the decision itself stays as it was. Read committed.",
         topics=frozenset({Topic.REVISED}),
     ),
     Contract(
@@ -75,6 +79,26 @@ CONTRACTS = (
         kind=Label,
         beyond_schema=f"{_INCOMING} The record's key is the transaction_id.",
         topics=frozenset({Topic.LABELS}),
+    ),
+    Contract(
+        name="information-request",
+        kind=InformationRequest,
+        beyond_schema="An answer counts until `until`. Read committed.",
+        topics=frozenset({Topic.INFORMATION_REQUESTED}),
+    ),
+    Contract(
+        name="information-answer",
+        kind=InformationAnswer,
+        beyond_schema=f"{_INCOMING} The first answer to a request counts.",
+        topics=frozenset({Topic.INFORMATION_ANSWERED}),
+    ),
+    Contract(
+        name="complaint",
+        kind=Complaint,
+        beyond_schema=f"{_INCOMING} The record's key is the transaction_id. What is handed in has no decision_id; the"
+        " console says each again when it has found what it is about, and once more when it is settled: a record with"
+        " a decision_id is its own.",
+        topics=frozenset({Topic.COMPLAINTS}),
     ),
     Contract(
         name="alert",
@@ -89,6 +113,14 @@ CONTRACTS = (
         kind=ModeEvent,
         beyond_schema="CloudEvents 1.0, structured JSON. One for each change of a worker's mode.",
         topics=frozenset({Topic.MODES}),
+        content_type=CONTENT_TYPE,
+    ),
+    Contract(
+        name="review-price",
+        kind=PriceEvent,
+        beyond_schema="CloudEvents 1.0, structured JSON. One for each move, in one Kafka transaction with what workers"
+        f" follow on {Topic.CONTROL}. Read committed.",
+        topics=frozenset({Topic.REVIEW_PRICES}),
         content_type=CONTENT_TYPE,
     ),
 )
@@ -223,7 +255,7 @@ def _internal_message() -> dict[str, Any]:
 
 def _operations() -> dict[str, Any]:
     """What Holdfast does with each topic that others may use."""
-    received = {Topic.TRANSACTIONS, Topic.LABELS}
+    received = {Topic.TRANSACTIONS, Topic.LABELS, Topic.INFORMATION_ANSWERED, Topic.COMPLAINTS}
     public = [spec.topic for spec in CATALOGUE if _message_of(spec.topic) != "internal"]
     return {
         f"{'receive' if topic in received else 'send'}.{topic}": {

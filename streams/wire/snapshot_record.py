@@ -29,6 +29,11 @@ class SnapshotRecord:
         return str(self.snapshot.get("model_version", ""))
 
     @property
+    def columns(self) -> int:
+        """How many columns it weighs."""
+        return len(self.snapshot.get("features", ())) + sum(map(len, self.snapshot.get("knots", ())))
+
+    @property
     def order(self) -> str:
         """The last order that whoever made it has carried out; empty: none."""
         return str(self._of_learner.get("order", ""))

@@ -7,21 +7,26 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 from support.wire_samples import (
+    a_complaint,
     a_decision,
     a_label,
     a_mode_event,
+    a_price_event,
     a_revision,
     an_alert_event,
+    an_information_answer,
+    an_information_request,
     transaction_document,
     without,
 )
 
 from streams.broker.topics import CATALOGUE
 from streams.wire.alert import write_alert
-from streams.wire.codec import write_decision, write_label, write_revision
+from streams.wire.codec import write_answer, write_complaint, write_decision, write_label, write_request, write_revision
 from streams.wire.contracts import CONTRACTS, asyncapi, documents, main, schema
 from streams.wire.dead_letter import ERROR_HEADERS
 from streams.wire.mode_event import write_mode_event
+from streams.wire.review_price import write_price_event
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "contracts"
 
@@ -30,8 +35,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "decision": orjson.loads(write_decision(a_decision())),
     "revision": orjson.loads(write_revision(a_revision())),
     "label": orjson.loads(write_label(a_label())),
+    "information-request": orjson.loads(write_request(an_information_request())),
+    "information-answer": orjson.loads(write_answer(an_information_answer())),
+    "complaint": orjson.loads(write_complaint(a_complaint())),
     "alert": orjson.loads(write_alert(an_alert_event())),
     "mode": orjson.loads(write_mode_event(a_mode_event())),
+    "review-price": orjson.loads(write_price_event(a_price_event())),
 }
 SCHEMAS = {contract.name: schema(contract) for contract in CONTRACTS}
 
@@ -100,6 +109,14 @@ def test_samples_without_a_required_field_fail(name: str) -> None:
         ("label", {"state": "unsure"}),
         ("label", {"source": None}),
         ("label", {"received_at": "today"}),
+        ("information-answer", {"reply": "perhaps"}),
+        ("information-answer", {"request_id": "a b"}),
+        ("information-answer", {"text": "x" * 501}),
+        ("complaint", {"complaint_id": "x" * 49}),
+        ("complaint", {"state": "open"}),
+        ("complaint", {"complained_at": "2026-01-02T03:04:05"}),
+        ("review-price", {"type": "holdfast.mode.changed"}),
+        ("review-price", {"data": without(SAMPLES["review-price"]["data"], "before_minor")}),
         ("alert", {"specversion": "0.3"}),
         ("alert", {"type": "com.example.deleted"}),
         ("alert", {"data": SAMPLES["alert"]["data"] | {"status": "closed"}}),

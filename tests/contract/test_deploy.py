@@ -16,7 +16,7 @@ from streams.settings import load_settings
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text("utf-8")
-RUNNING = ("worker-1", "worker-2", "learner", "reconciler", "watcher", "auditor")
+RUNNING = ("worker-1", "worker-2", "learner", "reconciler", "watcher", "console", "auditor")
 OURS = ("topics", *RUNNING, "simulator")
 SERVICES = (*OURS, "kafka", "prometheus", "grafana")
 
@@ -25,7 +25,9 @@ SERVICES = (*OURS, "kafka", "prometheus", "grafana")
 def composed() -> str:
     """The compose file as docker-compose understood it: anchors resolved, one form for everything."""
     compose = tool("docker-compose", package="docker-compose")
-    read = subprocess.run([compose, "--file", COMPOSE, "config"], capture_output=True, text=True, timeout=60)
+    read = subprocess.run(
+        [compose, "--file", COMPOSE, "--profile", "console", "config"], capture_output=True, text=True, timeout=60
+    )
     assert read.returncode == 0, read.stderr
     return read.stdout
 
@@ -53,9 +55,15 @@ def test_compose_brings_kafka_workers_learner_simulator_and_monitoring(services:
     assert set(services) == set(SERVICES)
 
 
+def test_only_the_console_is_asked_for_by_name_and_keeps_its_store(services: dict[str, str]) -> None:
+    assert [name for name, service in services.items() if "\n    profiles:\n" in service] == ["console"]
+    assert items_of(services["console"], "volumes") == ["reviews:/var/lib/holdfast:rw"]
+    assert environment_of(services["console"])["HOLDFAST_CONSOLE_STORE_URL"].startswith("sqlite:////var/lib/holdfast/")
+
+
 def test_everything_published_is_for_this_machine_only(composed: str, services: dict[str, str]) -> None:
     published = [port for service in services.values() for port in items_of(service, "ports")]
-    assert sorted(published) == ["127.0.0.1:3000:3000/tcp", "127.0.0.1:9090:9090/tcp", "127.0.0.1:9092:9092/tcp"]
+    assert sorted(published) == [f"127.0.0.1:{port}:{port}/tcp" for port in (3000, 8480, 9090, 9092)]
     assert composed.count(" ports:") == len(published)
     assert "network_mode" not in composed
 
@@ -101,7 +109,7 @@ def test_prometheus_and_health_checks_ask_where_metrics_listen(services: dict[st
     asked = (ROOT / "deploy/prometheus/prometheus.yml").read_text("utf-8")
     for name in RUNNING:
         metrics = load_settings(ROOT / "deploy/holdfast.example.toml", environment_of(services[name])).metrics
-        port = getattr(metrics, PORTS.get(name, "worker_port"))
+        port = getattr(metrics, (PORTS | {"console": "console_port"}).get(name, "worker_port"))
         assert metrics.host == "0.0.0.0"
         assert f'"{name}:{port}"' in asked
         assert f"http://127.0.0.1:{port}/metrics" in services[name]
@@ -121,7 +129,10 @@ def test_the_broker_is_of_the_version_that_the_tests_run_on(services: dict[str, 
 
 def test_the_image_ends_as_an_ordinary_user_with_the_environment_alone() -> None:
     final = DOCKERFILE.rpartition("\nFROM ")[2]
-    assert re.findall(r"^COPY (.*)$", final, re.M) == ["--from=build /opt/holdfast /opt/holdfast"]
+    assert re.findall(r"^COPY (.*)$", final, re.M) == [
+        "--from=build /opt/holdfast /opt/holdfast",
+        "--from=build --chown=65532:65532 /store /var/lib/holdfast",
+    ]
     assert re.findall(r"^USER (.*)$", final, re.M) == ["65532:65532"]
     assert 'ENTRYPOINT ["holdfast"]' in final
     assert "STOPSIGNAL SIGTERM" in final
@@ -163,15 +174,17 @@ def test_acls_follow_app_and_prefix() -> None:
         "pay-eu.1",
         "pay-eu.learner",
         "pay-eu.reconciler",
+        "pay-eu.console",
         "pay-eu.dlt-replay",
     ]
-    groups = ["pay-eu.lanes", "pay-eu.forward-", *["pay-eu.lanes"] * 2, "pay-eu.consumer-"]
+    groups = [*["pay-eu.lanes"] * 2, "pay-eu.forward-", *["pay-eu.lanes"] * 2, "pay-eu.consumer-"]
     assert re.findall(r"--group (\S+)", commands) == groups
 
 
-def test_auditing_is_looking_at_the_lanes_and_not_joining_them() -> None:
+def test_auditing_and_showing_is_looking_at_the_lanes_and_not_joining_them() -> None:
     watching = [line for line in granted() if "--group holdfast-lanes" in line and "--operation Read" not in line]
     assert [re.findall(r"User:(\S+) --operation (\S+)", line) for line in watching] == [
+        [("holdfast-console", "Describe")],
         [("holdfast-auditor", "Describe")],
         [("holdfast-operator", "Describe")],
     ]
@@ -182,6 +195,6 @@ def test_only_workers_write_decisions() -> None:
     assert [re.findall(r"User:(\S+)", line) for line in writers] == [["holdfast-worker"]]
 
 
-def test_only_the_reconciler_writes_revisions() -> None:
+def test_only_the_reconciler_and_the_console_write_revisions() -> None:
     writers = [line for line in granted() if "--operation Write" in line and f"--topic {Topic.REVISED} " in line]
-    assert [re.findall(r"User:(\S+)", line) for line in writers] == [["holdfast-reconciler"]]
+    assert [re.findall(r"User:(\S+)", line) for line in writers] == [["holdfast-reconciler"], ["holdfast-console"]]

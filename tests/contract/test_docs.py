@@ -187,7 +187,7 @@ def test_every_fault_is_explained() -> None:
 def knowledge() -> tuple[Any, list[Any], list[Any]]:
     from rules.ruleset import parse_ruleset
     from streams.deciding.knowledge import Knowledge
-    from streams.operating.rules_commands import shipped_rules
+    from streams.overseeing.rules_pushing import shipped_rules
 
     faults: list[Any] = []
     orders: list[Any] = []

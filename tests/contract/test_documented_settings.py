@@ -17,13 +17,15 @@ EXAMPLE = ROOT / "deploy/holdfast.example.toml"
 DOCUMENT = (ROOT / "docs/settings.md").read_text("utf-8")
 ROW = re.compile(r"^\| `(?P<name>[a-z_.]+)` \| (?P<variable>[^|]+) \| `(?P<default>[^|]+)` \| [^|]* \| [^|]+ \|$", re.M)
 ROWS = {row["name"]: row for row in ROW.finditer(DOCUMENT)}
-FILE_ONLY = {"safe_default.bands", "stand_in.windows"}  # a list of tables fits into no variable
+FILE_ONLY = {"safe_default.bands", "stand_in.windows", "review.queues"}  # a list of tables fits into no variable
 NEEDS = {"topics.min_insync_replicas": {"HOLDFAST_TOPICS_REPLICATION_FACTOR": "3"}}
 OTHER_WORDS = {
     "broker.security_protocol": "SSL",
     "broker.sasl_mechanism": "SCRAM-SHA-256",
     "exploration.outcome": "approve",
     "learner.family": "blend",
+    "review.unanswered": "approve",
+    "console.store_url": "sqlite:///x",
     "forward.webhook_url": "http://x",
     "forward.alertmanager_url": "http://x",
 }

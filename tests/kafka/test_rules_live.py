@@ -10,7 +10,8 @@ from support.processes import Running, running_worker
 
 from rules.ruleset import parse_ruleset
 from streams.broker.topics import Topic
-from streams.operating.rules_pushing import push_ruleset
+from streams.overseeing.cluster import KafkaCluster
+from streams.overseeing.rules_pushing import push_ruleset
 
 pytestmark = pytest.mark.kafka
 
@@ -60,7 +61,7 @@ def push(outside: Outside, merchant: str) -> str:
     """Push a set that blocks one merchant, and wait until it decides; its version."""
     text = BLOCKING.format(version=uuid4().hex[:8], merchant=merchant)
     version = parse_ruleset(text).ruleset_version
-    asyncio.run(push_ruleset(outside.settings, text, version))
+    asyncio.run(push_ruleset(KafkaCluster(outside.settings), text, version))
     outside.until(lambda: outside.decided()["ruleset_version"] == version)
     return version
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry
 
 from streams.metrics.auditor import AuditMetrics
+from streams.metrics.console import ConsoleMetrics
 from streams.metrics.forwarder import ForwardMetrics
 from streams.metrics.learner import LearnerMetrics
 from streams.metrics.reconciler import ReconcilerMetrics
@@ -34,6 +35,7 @@ def exposed_metrics() -> dict[str, ExposedMetric]:
         WatcherMetrics(),
         ForwardMetrics(),
         AuditMetrics(lambda: 0.0),
+        ConsoleMetrics(),
     )
     found = [metric for process in processes for metric in _of(process.registry)]
     return {metric.name: metric for metric in found}

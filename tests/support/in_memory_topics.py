@@ -1,10 +1,12 @@
 """Topics in memory, and a consumer of them that can be made slow, blind or late."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaConnectionError, OffsetOutOfRangeError
+from aiokafka.structs import OffsetAndTimestamp
 
 
 class InMemoryTopics:
@@ -24,6 +26,7 @@ class InMemoryTopics:
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         self._positions = dict.fromkeys(partitions, 0)
+        self.held.clear()
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self._positions[partition] = offset
@@ -52,6 +55,12 @@ class InMemoryTopics:
 
     async def beginning_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         return {each: self.firsts[each] for each in partitions}
+
+    async def offsets_for_times(self, times: Mapping[TopicPartition, int]) -> dict[TopicPartition, Any]:
+        return {
+            each: next((OffsetAndTimestamp(r.offset, r.timestamp) for r in self.logs[each] if r.timestamp >= at), None)
+            for each, at in times.items()
+        }
 
     def pause(self, *partitions: TopicPartition) -> None:
         self.held |= set(partitions)

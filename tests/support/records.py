@@ -1,5 +1,7 @@
 """Records as aiokafka hands them over."""
 
+from collections.abc import Sequence
+
 from aiokafka import ConsumerRecord
 
 
@@ -11,6 +13,7 @@ def consumed(
     partition: int = 0,
     offset: int = 0,
     at: float = 0.0,
+    headers: Sequence[tuple[str, bytes | None]] = (),
 ) -> ConsumerRecord:
     """A record with the broker's timestamp `at`, in seconds since 1970."""
     return ConsumerRecord(
@@ -24,5 +27,5 @@ def consumed(
         checksum=None,
         serialized_key_size=len(key or b""),
         serialized_value_size=len(value or b""),
-        headers=(),
+        headers=tuple(headers),
     )

@@ -6,14 +6,24 @@ from typing import Any
 import orjson
 
 from models.alert import Alert, AlertStatus, Severity
+from models.information import (
+    InformationAnswer,
+    InformationChannel,
+    InformationRequest,
+    InformationTopic,
+    Reply,
+)
 from models.label import Label, LabelSource, LabelState
 from models.score import Contribution
 from rules.breaker import BreakerState
+from rules.complaint import Complaint
 from rules.decision import Decision, DecisionSource, FallbackReason, InputPosition, Outcome, ReasonCode
 from rules.mode import Mode, ModeChange, ModeReason, Vitals
+from rules.review_price import PriceMove, PriceReason, ReviewLoad
 from rules.revision import Agreement, Revision, RevisionKind
 from streams.wire.alert import AlertEvent, event_of
 from streams.wire.mode_event import ModeEvent, mode_event
+from streams.wire.review_price import PriceEvent, price_event
 
 CARD_NUMBER = "4111111111111111"
 PAN_TOKEN = "tok_8f3a9c2b7d6e"
@@ -69,6 +79,37 @@ def a_label() -> Label:
         received_at=EVENT_TIME,
         reason_code="10.4",
     )
+
+
+def an_information_request() -> InformationRequest:
+    return InformationRequest(
+        request_id="d-1.q1",
+        case_id="d-1",
+        transaction_id="t-1",
+        pan_token=PAN_TOKEN,
+        asked=InformationTopic.DID_YOU_PAY,
+        channel=InformationChannel.APP,
+        text="Was it you?",
+        asked_at=EVENT_TIME,
+        until=EVENT_TIME,
+        amount_minor=12345,
+        currency="EUR",
+        merchant_id="m-1234",
+    )
+
+
+def an_information_answer() -> InformationAnswer:
+    return InformationAnswer(request_id="d-1.q1", reply=Reply.DENIED, text="Not me.", answered_at=EVENT_TIME)
+
+
+def a_complaint() -> Complaint:
+    return Complaint(complaint_id="c-1", transaction_id="t-1", text="It was me.", complained_at=EVENT_TIME)
+
+
+def a_price_event() -> PriceEvent:
+    load = ReviewLoad(waiting=9, arrived=4, handled=2, window_seconds=1800.0, due_seconds=14400.0)
+    move = PriceMove(before_minor=300, after_minor=450, reason=PriceReason.SHORT, load=load, at=EVENT_TIME)
+    return price_event(move, source="holdfast/console")
 
 
 def a_decision() -> Decision:

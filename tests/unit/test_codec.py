@@ -15,10 +15,12 @@ from support.wire_samples import (
     CARD_NUMBER,
     EVENT_TIME,
     KEY,
+    a_complaint,
     a_decision,
     a_label,
     a_mode_event,
     an_alert_event,
+    an_information_answer,
     transaction_bytes,
     transaction_document,
     without,
@@ -34,9 +36,13 @@ from streams.wire.codec import (
     MAX_VALUE_BYTES,
     MalformedRecord,
     content_fingerprint,
+    read_answer,
+    read_complaint,
     read_decision,
     read_label,
     read_transaction,
+    write_answer,
+    write_complaint,
     write_decision,
     write_label,
     write_transaction,
@@ -371,8 +377,28 @@ def test_an_alert_of_another_kind_of_event_is_refused() -> None:
         read_alert(orjson.dumps(document))
 
 
+def test_an_answer_written_is_read_as_the_same_with_its_time_in_utc() -> None:
+    assert read_answer(write_answer(an_information_answer())) == an_information_answer()
+    document = orjson.loads(write_answer(an_information_answer())) | {"answered_at": "2026-01-02T05:04:05.678+02:00"}
+    assert read_answer(orjson.dumps(document)).answered_at.tzinfo is UTC
+
+
+def test_an_answer_with_a_card_number_is_refused() -> None:
+    document = orjson.loads(write_answer(an_information_answer())) | {"text": f"it is {CARD_NUMBER}"}
+    with pytest.raises(MalformedRecord, match=Reason.CARD_NUMBER_PRESENT):
+        read_answer(orjson.dumps(document))
+
+
+def test_a_complaint_written_is_read_as_the_same_and_one_with_a_card_number_is_refused() -> None:
+    assert read_complaint(write_complaint(a_complaint())) == a_complaint()
+    document = orjson.loads(write_complaint(a_complaint())) | {"complained_at": "2026-01-02T05:04:05.678+02:00"}
+    assert read_complaint(orjson.dumps(document)).complained_at.tzinfo is UTC
+    with pytest.raises(MalformedRecord, match=Reason.CARD_NUMBER_PRESENT):
+        read_complaint(orjson.dumps(document | {"text": f"it is {CARD_NUMBER}"}))
+
+
 @given(st.none() | st.binary(max_size=200))
-def test_any_bytes_are_refused_as_label_decision_and_alert_with_a_reason(value: bytes | None) -> None:
-    for reader in (read_label, read_decision, read_alert):
+def test_any_bytes_are_refused_as_whatever_is_read_with_a_reason(value: bytes | None) -> None:
+    for reader in (read_label, read_decision, read_alert, read_answer, read_complaint):
         with pytest.raises(MalformedRecord):
             reader(value)

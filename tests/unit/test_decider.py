@@ -27,6 +27,7 @@ from rules.block_limit import BlockLimitPolicy
 from rules.breaker import BreakerPolicy
 from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode
 from rules.exploration import ExplorationPolicy
+from rules.review_price import CapacityPolicy
 from rules.ruleset import RuleSet
 from streams.deciding.batch import Decided
 from streams.deciding.decider import SAMPLES
@@ -50,6 +51,41 @@ def broken_rules() -> RuleSet:
         raise RecursionError("rules")
 
     return replace(default_rules(), judge=judge)
+
+
+# --- the price of a review ---
+
+
+async def test_a_review_costs_what_was_told_within_the_bounds_of_settings() -> None:
+    desk = Desk(settings=Settings(capacity=CapacityPolicy(most_review_minor=1_000)))
+    desk.scorer.probability = 0.05  # of 100.00 an approval costs 5.75
+
+    async def made(number: int) -> tuple[Outcome, int | None]:
+        decision = await desk.decision(transaction(number, amount_minor=10_000))
+        return decision.outcome, decision.expected_cost_minor
+
+    assert await made(1) == (Outcome.REVIEW, 300)
+    for told, outcome, cost in (
+        (b"500", Outcome.REVIEW, 500),
+        (b"900", Outcome.APPROVE, 575),
+        (b"100", Outcome.REVIEW, 300),
+        (b"999999", Outcome.APPROVE, 575),
+    ):
+        desk.knowledge.take_control(b"review_price", b'{"review_minor": %s}' % told)
+        assert await made(int(told)) == (outcome, cost)
+    desk.scorer.probability = 0.3  # of 10,000.00 either costs more than the bound
+    assert (await desk.decision(transaction(7, amount_minor=1_000_000))).expected_cost_minor == 1_000
+    desk.knowledge.take_control(b"review_price", b"no price")
+    assert (await desk.decision(transaction(8, amount_minor=1_000_000))).expected_cost_minor == 1_000
+    desk.knowledge.take_control(b"review_price", None)
+    assert (await desk.decision(transaction(9, amount_minor=1_000_000))).expected_cost_minor == 300
+
+
+async def test_a_price_that_settings_do_not_approve_is_not_followed() -> None:
+    desk = Desk()
+    desk.scorer.probability = 0.05
+    desk.knowledge.take_control(b"review_price", b'{"review_minor": 900}')
+    assert (await desk.decision(transaction(1, amount_minor=10_000))).expected_cost_minor == 300
 
 
 # --- canaries ---

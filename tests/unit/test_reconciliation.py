@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 from support.records import consumed
-from support.wire_samples import a_decision
+from support.wire_samples import a_decision, a_revision
 
 from models.score import Score
 from rules.decision import Decision, FallbackReason, Outcome
 from rules.judgement import Judge
 from rules.policy import CostPolicy
-from rules.revision import Reviser, Revision
+from rules.revision import Reviser, Revision, RevisionKind
 from rules.safe_default import SafeDefaultPolicy
 from rules.stand_in import StandInLimits
 from streams.reconciling.glance import glance
@@ -93,6 +93,14 @@ def test_findings_and_savings_are_those_of_the_revisions(history: Sequence[tuple
     assert sum(each.decisions for kind, each in sums.items() if kind.finding is Finding.WOULD_BLOCK) == len(blocked)
     agreed = [each for each in revisions if each.outcome is each.decided_outcome]
     assert sum(each.decisions for kind, each in sums.items() if kind.finding is Finding.AGREE) == len(agreed)
+
+
+def test_a_reviewers_word_is_not_the_models() -> None:
+    decision = structs.replace(a_decision(), decision_id="d.0.1")
+    found, _ = reconciled([(decision, "waiting")])
+    for kind in set(RevisionKind) - {RevisionKind.RE_SCORE}:
+        found.revised(replace(a_revision(), kind=kind, decision_id="d.0.1"))
+    assert found.waiting == 1
 
 
 def test_a_second_revision_and_one_of_an_unknown_decision_change_nothing() -> None:

@@ -17,6 +17,7 @@ PLAIN = [
     if isinstance(value, str | int | float)
 ]
 LITERALS = {
+    "unanswered": "approve",
     "security_protocol": "SASL_SSL",
     "outcome": "approve",
     "family": "blend",
@@ -85,7 +86,7 @@ def test_each_setting_is_read_from_the_environment_and_names_another_version(
     said = str(other).lower() if isinstance(other, bool) else str(other)
     settings = load_settings(None, NEEDS.get(key, {}) | {f"HOLDFAST_{section}_{key}".upper(): said})
     assert getattr(getattr(settings, section), key) == other
-    assert (settings.version == Settings().version) == (key in ("sasl_password", "webhook_secret", "salt"))
+    assert (settings.version == Settings().version) == (key in ("sasl_password", "webhook_secret", "salt", "store_url"))
 
 
 @pytest.mark.parametrize("change", [{"app": "other"}, {"sandbox": True}], ids=str)

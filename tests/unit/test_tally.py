@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rules.decision import DecisionSource, FallbackReason, Outcome
 from streams.operating.pulse import mode
-from streams.operating.tally import Recent, Seen, Tally, percentile
+from streams.overseeing.tally import Recent, Seen, Tally, percentile
 
 
 def seen(at, *, arrived=None, fallback=None, source=DecisionSource.MODEL, outcome=Outcome.APPROVE):

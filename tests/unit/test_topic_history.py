@@ -14,7 +14,7 @@ from models.label import LabelSource, LabelState
 from rules.appraisal import NothingToAppraise
 from rules.decision import Outcome
 from streams.broker.topics import DECISIONS, Topic, name_of
-from streams.operating.topic_history import TopicHistory, taken_in
+from streams.overseeing.topic_history import TopicHistory, taken_in
 from streams.settings import Settings
 from streams.wire.codec import write_decision, write_label
 

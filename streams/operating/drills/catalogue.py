@@ -9,8 +9,7 @@ from streams.operating.drills.drill import SOFT_SECONDS, Drill, Where
 from streams.operating.drills.feed import Feed
 from streams.operating.drills.lasting import LASTING
 from streams.operating.drills.scorers import SCORERS
-from streams.operating.rules_commands import shipped_rules
-from streams.operating.rules_pushing import ACTIVE
+from streams.overseeing.rules_pushing import ACTIVE, shipped_rules
 from streams.wire.control import Force
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from models.alert import AlertStatus
 from rules.decision import FallbackReason
 from rules.mode import Mode
 from streams.broker.topics import DECISIONS, Topic
-from streams.operating.observer import Take
+from streams.overseeing.observer import Take
 from streams.wire.alert import AlertEvent, read_alert
 from streams.wire.codec import MalformedRecord
 from streams.wire.mode_event import ModeEvent, read_mode_event

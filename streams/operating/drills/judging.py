@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from models.alert import AlertStatus
 from streams.operating.drills.drill import Check, Drill, Moments
 from streams.operating.drills.evidence import Decided, Evidence
-from streams.operating.tally import percentile
+from streams.overseeing.tally import percentile
 from streams.wire.alert import AlertEvent
 
 MODEL_STAYS = 0.95  # of the decisions

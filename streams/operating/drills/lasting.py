@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rules.mode import Mode
 from streams.operating.drills.drill import SOFT_SECONDS, Check, Drill, Moments
 from streams.operating.drills.feed import Feed
-from streams.operating.tally import percentile
+from streams.overseeing.tally import percentile
 
 if TYPE_CHECKING:
     from streams.operating.drills.evidence import Evidence

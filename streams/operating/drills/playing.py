@@ -15,8 +15,8 @@ from streams.operating.drills.results import Result, result_of
 from streams.operating.drills.scratch_stage import scratch_stage
 from streams.operating.drills.stage import Stage
 from streams.operating.installation import Told
-from streams.operating.observer import observe
 from streams.operating.simulating import simulate
+from streams.overseeing.observer import observe
 from streams.settings import Settings
 
 CALM_SECONDS, CALM_SHARE = 2.0, 0.95  # the model decides for so long, nearly all

@@ -10,7 +10,7 @@ import msgspec
 from streams.operating.drills.drill import Check
 from streams.operating.drills.evidence import Decided
 from streams.operating.drills.judging import Judgement
-from streams.operating.tally import percentile
+from streams.overseeing.tally import percentile
 
 STEP_SECONDS = 0.5
 

@@ -12,7 +12,7 @@ from rules.decision import DecisionSource, FallbackReason, Outcome
 from streams.broker.clients import reader
 from streams.broker.reading import POLL_MS, begin_at, partitions_of
 from streams.broker.topics import DECISIONS, Topic, name_of
-from streams.operating.tally import Seen
+from streams.overseeing.tally import Seen
 from streams.settings import Settings
 
 if TYPE_CHECKING:

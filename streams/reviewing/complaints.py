@@ -1,0 +1,183 @@
+"""Complaints: each linked to what it is about, settled once, and told with its label through the outbox.
+
+Like a case, a complaint and what the world is to be told of it change in one transaction of the database. Of two who
+settle one at once the second comes too late, and looks again.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from rules.complaint import (
+    Complaint,
+    ComplaintFigures,
+    ComplaintRefusal,
+    ComplaintRefused,
+    ComplaintState,
+    StoppedPayment,
+    figures_of,
+)
+from rules.decision import DecisionSource
+from streams.reviewing.database import READ_ONLY
+from streams.reviewing.publications import complaint_tellings, write_tellings
+from streams.reviewing.tables import complaints, outbox, stopped
+from streams.wire.card_guard import holds_card_number
+
+MOST_FORGOTTEN = 10_000  # payments in one transaction: others wait for it
+
+_complaint = msgspec.json.Decoder(Complaint)
+_names = msgspec.json.Decoder(tuple[str, ...])
+
+
+class NoSuchComplaint(Exception):
+    """There is no complaint of this name."""
+
+
+class Grouping(StrEnum):
+    """What figures are told by."""
+
+    SOURCE = "decision_source"
+    MODEL_VERSION = "model_version"
+
+
+class Complaints:
+    """In the database of the store. A method is one transaction, and may be called by any thread."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._reading = engine.execution_options(**{READ_ONLY: True})
+        self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+
+    def receive(self, handed_in: Complaint) -> Complaint:
+        """Keep a complaint, and tell what it is about. Handed in again, or beside another that holds, it is as it was.
+
+        Raises ComplaintRefused where no payment of the id was stopped, or a card number stands in it.
+        """
+        if holds_card_number(handed_in.text.encode()):
+            raise ComplaintRefused(ComplaintRefusal.CARD_NUMBER)
+        with self._engine.begin() as connection:
+            complaint = handed_in.about(self._stopped(connection, handed_in.transaction_id))
+            keeping = self._insert(complaints).values(**_columns(complaint)).on_conflict_do_nothing()
+            if connection.scalar(keeping.returning(complaints.c.complaint_id)) is not None:
+                _tell(connection, complaint)
+                return complaint
+            this = (complaints.c.complaint_id == complaint.complaint_id) | (
+                (complaints.c.decision_id == complaint.decision_id) & (complaints.c.state != ComplaintState.REJECTED)
+            )
+            return _complaint.decode(connection.scalars(sa.select(complaints.c.document).where(this)).first() or "")
+
+    def settle(self, complaint_id: str, state: ComplaintState, by: str, now: datetime) -> Complaint:
+        """Uphold or reject it, and tell it. Raises NoSuchComplaint, and ComplaintRefused as `settled` of it."""
+        before = self.complaint(complaint_id)
+        after = before.settled(state, by, now)
+        if after == before:
+            return after
+        this = (complaints.c.complaint_id == complaint_id) & (complaints.c.state == ComplaintState.RECEIVED)
+        with self._engine.begin() as connection:
+            if connection.execute(complaints.update().where(this).values(**_columns(after))).rowcount == 1:
+                _tell(connection, after)
+                return after
+        return self.complaint(complaint_id).settled(state, by, now)
+
+    def complaint(self, complaint_id: str) -> Complaint:
+        """Read one. Raises NoSuchComplaint."""
+        asking = sa.select(complaints.c.document).where(complaints.c.complaint_id == complaint_id)
+        with self._reading.begin() as connection:
+            found = connection.scalar(asking)
+        if found is None:
+            raise NoSuchComplaint(complaint_id)
+        return _complaint.decode(found)
+
+    def to_settle(self, most: int) -> list[Complaint]:
+        """Complaints that nobody has settled, the longest waiting first."""
+        asking = (
+            sa.select(complaints.c.document)
+            .where(complaints.c.state == ComplaintState.RECEIVED)
+            .order_by(complaints.c.complained_at)
+            .limit(most)
+        )
+        with self._reading.begin() as connection:
+            return [_complaint.decode(each) for each in connection.scalars(asking)]
+
+    def waiting(self) -> tuple[int, datetime | None]:
+        """How many nobody has settled, and since when the first waits."""
+        asking = sa.select(sa.func.count(), sa.func.min(complaints.c.complained_at)).where(
+            complaints.c.state == ComplaintState.RECEIVED
+        )
+        with self._reading.begin() as connection:
+            count, first = connection.execute(asking).one()
+        return count, None if first is None else datetime.fromtimestamp(first / 1_000_000, UTC)
+
+    def figures(self, by: Grouping, since: datetime) -> dict[str, ComplaintFigures]:
+        """Of payments stopped since then, by who stopped them or by model version; `none` where it was no model."""
+        column = stopped.c.source if by is Grouping.SOURCE else stopped.c.model_version
+        counting = sa.select(column, sa.func.count()).where(stopped.c.stopped_at >= _micros(since)).group_by(column)
+        asking = sa.select(complaints.c.document).where(complaints.c.stopped_at >= _micros(since))
+        with self._reading.begin() as connection:
+            counted = {name or "none": count for name, count in connection.execute(counting)}
+            found = [_complaint.decode(each) for each in connection.scalars(asking)]
+        return figures_of(counted, [(getattr(each, by.value) or "none", each) for each in found])
+
+    def forget(self, before: datetime) -> int:
+        """Forget payments that were stopped before then, some of them at a time; how many."""
+        old = sa.select(stopped.c.decision_id).where(stopped.c.stopped_at < _micros(before)).limit(MOST_FORGOTTEN)
+        with self._reading.begin() as connection:
+            forgotten = list(connection.scalars(old))
+        if forgotten:
+            with self._engine.begin() as connection:
+                connection.execute(stopped.delete().where(stopped.c.decision_id.in_(old)))
+        return len(forgotten)
+
+    def _stopped(self, connection: sa.Connection, transaction_id: str) -> StoppedPayment:
+        """The latest of the id. Raises ComplaintRefused."""
+        asking = sa.select(stopped).where(stopped.c.transaction_id == transaction_id)
+        row = connection.execute(asking.order_by(stopped.c.stopped_at.desc()).limit(1)).one_or_none()
+        if row is None:
+            raise ComplaintRefused(ComplaintRefusal.NOT_STOPPED)
+        return StoppedPayment(
+            decision_id=row.decision_id,
+            transaction_id=row.transaction_id,
+            source=DecisionSource(row.source),
+            model_version=row.model_version,
+            stopped_at=datetime.fromtimestamp(row.stopped_at / 1_000_000, UTC),
+            reviewers=_names.decode(row.reviewers),
+        )
+
+
+def stopped_rows(payments: Sequence[StoppedPayment]) -> list[dict[str, object]]:
+    """As the table holds them."""
+    return [
+        {
+            "decision_id": each.decision_id,
+            "transaction_id": each.transaction_id,
+            "stopped_at": _micros(each.stopped_at),
+            "source": each.source.value,
+            "model_version": each.model_version,
+            "reviewers": msgspec.json.encode(each.reviewers).decode(),
+        }
+        for each in payments
+    ]
+
+
+def _tell(connection: sa.Connection, complaint: Complaint) -> None:
+    records = write_tellings(complaint_tellings(complaint))
+    connection.execute(outbox.insert().values(case_id=complaint.complaint_id, records=records))
+
+
+def _columns(complaint: Complaint) -> dict[str, object]:
+    return {
+        "complaint_id": complaint.complaint_id,
+        "decision_id": complaint.decision_id,
+        "state": complaint.state.value,
+        "complained_at": _micros(complaint.complained_at),
+        "stopped_at": None if complaint.stopped_at is None else _micros(complaint.stopped_at),
+        "document": msgspec.json.encode(complaint).decode(),
+    }
+
+
+def _micros(at: datetime) -> int:
+    return round(at.timestamp() * 1_000_000)

@@ -1,0 +1,1 @@
+"""What reviewers see: pages rendered here, with one small script for keys."""

@@ -1,0 +1,99 @@
+"""The application: which path leads to which page, and who may go there."""
+
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from rules.access import Right
+from streams.reviewing.web import (
+    actions,
+    complaint_pages,
+    entry,
+    live_pages,
+    model_pages,
+    pages,
+    payment_pages,
+    rule_pages,
+    second_look_pages,
+)
+from streams.reviewing.web.console import Console, Page, for_whom_may
+from streams.reviewing.web.guard import Guard
+
+STATIC = Path(__file__).parent / "static"
+
+
+def build(console: Console) -> Starlette:
+    """Make it."""
+
+    def seen(path: str, page: Page) -> Route:
+        return Route(path, for_whom_may(console, page, Right.LOOK), methods=["GET"])
+
+    def done(path: str, page: Page, right: Right = Right.REVIEW) -> Route:
+        return Route(path, for_whom_may(console, page, right), methods=["POST"])
+
+    async def login_page(request: Request) -> Response:
+        return await entry.login_page(console, request)
+
+    async def log_in(request: Request) -> Response:
+        return await entry.log_in(console, request)
+
+    async def log_out(request: Request) -> Response:
+        return await entry.log_out(console, request)
+
+    app = Starlette(
+        routes=[
+            Route("/login", login_page, methods=["GET"]),
+            Route("/login", log_in, methods=["POST"]),
+            Route("/logout", log_out, methods=["POST"]),
+            seen("/", pages.queues_page),
+            seen("/queues/{queue}", pages.queue_page),
+            seen("/cases/{case_id}", pages.case_page),
+            seen("/operations", live_pages.operations_page),
+            seen("/operations/again", live_pages.operations_page),
+            seen("/operations/events", live_pages.events),
+            seen("/payments", payment_pages.payment_page),
+            seen("/model", model_pages.model_page),
+            done("/model/quality", model_pages.measure_quality, Right.LOOK),
+            done("/model/rollback", model_pages.roll_back, Right.CHANGE_MODEL),
+            done("/model/promotion", model_pages.promote, Right.CHANGE_MODEL),
+            seen("/rules", rule_pages.rules_page),
+            done("/rules/check", rule_pages.check, Right.CHANGE_RULES),
+            done("/rules/back-test", rule_pages.try_out, Right.CHANGE_RULES),
+            done("/rules/proposals", rule_pages.propose, Right.CHANGE_RULES),
+            done("/rules/proposals/{number:int}/activation", rule_pages.activate, Right.CHANGE_RULES),
+            done("/rules/proposals/{number:int}/withdrawal", rule_pages.withdraw, Right.CHANGE_RULES),
+            done("/queues/{queue}/next", actions.take_next),
+            done("/queues/{queue}/verdicts", actions.decide_many, Right.BULK),
+            done("/cases/{case_id}/lease", actions.lease),
+            done("/cases/{case_id}/verdict", actions.decide),
+            done("/cases/{case_id}/release", actions.release),
+            done("/cases/{case_id}/escalation", actions.escalate),
+            done("/cases/{case_id}/question", actions.ask),
+            seen("/complaints", complaint_pages.complaints_page),
+            done("/complaints", complaint_pages.complain),
+            done("/complaints/{complaint_id}/settlement", complaint_pages.settle),
+            done("/second-looks/next", second_look_pages.take_next),
+            done("/second-looks/{case_id}/verdict", second_look_pages.give),
+            Route(
+                "/second-looks", for_whom_may(console, second_look_pages.waiting_page, Right.REVIEW), methods=["GET"]
+            ),
+            Route(
+                "/second-looks/{case_id}",
+                for_whom_may(console, second_look_pages.second_look_page, Right.REVIEW),
+                methods=["GET"],
+            ),
+            Route(
+                "/reviewers", for_whom_may(console, second_look_pages.reviewers_page, Right.COMPARE), methods=["GET"]
+            ),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        middleware=[Middleware(Guard, accounts=console.accounts, clock=console.clock)],
+    )
+    app.state.watching = live_pages.Watching(console)
+    app.state.measured, app.state.why_not_measured = None, ""
+    return app

@@ -1,0 +1,107 @@
+"""The console in a real Chromium: a reviewer by keys, pages for everybody, and no foreign script that runs."""
+
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Browser, expect
+from support.browsing import SIZES, assert_for_everybody, reviewer
+from support.payloads import PAYLOADS, payloads
+from support.reviews import an_opening
+from support.site import POLICY, Site, served
+
+from models.information import InformationAnswer, Reply
+from models.score import Contribution
+from rules.decision import Outcome
+from rules.review_case import EndedBy
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_reviewer_takes_sees_why_decides_by_key_and_the_next_appears(site: Site, chromium: Browser) -> None:
+    why = Contribution(feature="amount_ratio_30d", log_odds=1.5)
+    first, second = site.open(2, contributions=(why,))
+    with served(site) as address, reviewer(chromium, address, "ann") as page:
+        page.get_by_role("link", name="reviews").click()
+        page.wait_for_url("**/queues/reviews")
+        page.keyboard.press("n")
+        page.wait_for_url(f"**/cases/{first}")
+        expect(page.get_by_text("amount_ratio_30d")).to_be_visible()
+        page.keyboard.press("b")
+        page.wait_for_url(f"**/cases/{second}")
+        page.keyboard.press("a")
+        expect(page.get_by_text("There is nothing for you in this queue.")).to_be_visible()
+    endings = [site.store.case(each).case.ending for each in (first, second)]
+    assert [each and (each.by, each.outcome) for each in endings] == [
+        (EndedBy.VERDICT, Outcome.BLOCK),
+        (EndedBy.VERDICT, Outcome.APPROVE),
+    ]
+
+
+def test_information_is_asked_for_and_the_answer_is_seen(site: Site, chromium: Browser) -> None:
+    [only] = site.open()
+    with served(site) as address, reviewer(chromium, address, "ann") as page:
+        page.goto(f"/cases/{only}")
+        page.keyboard.press("i")
+        page.get_by_label("Words").fill("Was it you?")  # its letters are no keys
+        page.get_by_role("button", name="Ask", exact=True).click()
+        page.wait_for_url("**/queues/reviews")
+        page.goto(f"/cases/{only}")
+        expect(page.get_by_text("waiting for information")).to_be_visible()
+        answer = InformationAnswer(request_id=f"{only}.q1", reply=Reply.DENIED, text="Never.", answered_at=site.now)
+        site.desk.hear_answer(answer, site.now)
+        page.reload()
+        expect(page.get_by_text("Never.")).to_be_visible()
+
+
+def test_an_expired_case_shows_its_default(site: Site, chromium: Browser) -> None:
+    [only] = site.open()
+    site.desk.close_due(site.now + timedelta(hours=5))
+    with served(site) as address, reviewer(chromium, address, "ann") as page:
+        page.goto(f"/cases/{only}")
+        expect(page.get_by_text("block by timeout")).to_be_visible()
+        expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_pages_are_for_everybody(site: Site, chromium: Browser, size: str, dark: bool) -> None:
+    [first, *_] = site.open(3, contributions=(Contribution(feature="amount_ratio_30d", log_odds=1.5),))
+    with served(site) as address, reviewer(chromium, address, "lea", size=size, dark=dark) as page:
+        page.goto("/queues/reviews")
+        page.keyboard.press("n")
+        page.wait_for_url(f"**/cases/{first}")
+        for path in ("/", "/queues/reviews", f"/cases/{first}", "/cases/d.9.9"):
+            page.goto(path)
+            assert_for_everybody(page)
+
+
+@pytest.mark.timeout(600)
+def test_no_word_of_any_record_runs(site: Site, chromium: Browser) -> None:
+    every = payloads()
+    assert len(set(every)) == PAYLOADS
+    openings = [
+        an_opening(
+            number,
+            POLICY,
+            merchant_id=each,
+            terminal_id=each,
+            pan_token=each,
+            currency=each,
+            rule_hits=(each,),
+            contributions=(Contribution(feature=each, log_odds=1.0),),
+        )
+        for number, each in enumerate(every)
+    ]
+    site.store.open(openings, {})
+    with served(site) as address, reviewer(chromium, address, "lea") as page:
+        for opening, payload in zip(openings, every, strict=True):
+            page.goto(f"/cases/{opening.case.case_id}")
+            assert payload.strip() in page.get_by_role("main").text_content()
+            assert page.evaluate("window.pwned") is None, payload
+        page.goto("/queues/reviews")
+        assert page.evaluate("window.pwned") is None
+        for payload in every[:40]:
+            page.goto("/")
+            page.get_by_label("Transaction").fill(payload)
+            page.get_by_role("button", name="Search").click()
+            assert page.evaluate("window.pwned") is None, payload
