@@ -1,4 +1,4 @@
-"""A Chromium for all tests, and a console with people and cases for each."""
+"""A Chromium for the tests of a file, and a console with people and cases for each of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +10,9 @@ from support.site import POLICY, Site
 from support.tools import tool
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """While it is there a loop runs in this thread, and tests of other files want one of their own."""
     program = tool("chromium", package="chromium")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])

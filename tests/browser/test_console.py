@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Browser, expect
-from support.browsing import SIZES, assert_for_everybody, reviewer
+from support.browsing import SIZES, assert_for_everybody, press, reviewer
 from support.payloads import PAYLOADS, payloads
 from support.reviews import an_opening
 from support.site import POLICY, Site, served
@@ -23,12 +23,10 @@ def test_a_reviewer_takes_sees_why_decides_by_key_and_the_next_appears(site: Sit
     with served(site) as address, reviewer(chromium, address, "ann") as page:
         page.get_by_role("link", name="reviews").click()
         page.wait_for_url("**/queues/reviews")
-        page.keyboard.press("n")
-        page.wait_for_url(f"**/cases/{first}")
+        press(page, "n", to=f"**/cases/{first}")
         expect(page.get_by_text("amount_ratio_30d")).to_be_visible()
-        page.keyboard.press("b")
-        page.wait_for_url(f"**/cases/{second}")
-        page.keyboard.press("a")
+        press(page, "b", to=f"**/cases/{second}")
+        press(page, "a")
         expect(page.get_by_text("There is nothing for you in this queue.")).to_be_visible()
     endings = [site.store.case(each).case.ending for each in (first, second)]
     assert [each and (each.by, each.outcome) for each in endings] == [
@@ -41,7 +39,7 @@ def test_information_is_asked_for_and_the_answer_is_seen(site: Site, chromium: B
     [only] = site.open()
     with served(site) as address, reviewer(chromium, address, "ann") as page:
         page.goto(f"/cases/{only}")
-        page.keyboard.press("i")
+        press(page, "i")
         page.get_by_label("Words").fill("Was it you?")  # its letters are no keys
         page.get_by_role("button", name="Ask", exact=True).click()
         page.wait_for_url("**/queues/reviews")
@@ -68,36 +66,36 @@ def test_pages_are_for_everybody(site: Site, chromium: Browser, size: str, dark:
     [first, *_] = site.open(3, contributions=(Contribution(feature="amount_ratio_30d", log_odds=1.5),))
     with served(site) as address, reviewer(chromium, address, "lea", size=size, dark=dark) as page:
         page.goto("/queues/reviews")
-        page.keyboard.press("n")
-        page.wait_for_url(f"**/cases/{first}")
+        press(page, "n", to=f"**/cases/{first}")
         for path in ("/", "/queues/reviews", f"/cases/{first}", "/cases/d.9.9"):
             page.goto(path)
             assert_for_everybody(page)
 
 
-@pytest.mark.timeout(600)
 def test_no_word_of_any_record_runs(site: Site, chromium: Browser) -> None:
     every = payloads()
     assert len(set(every)) == PAYLOADS
+    tens = [every[first : first + 10] for first in range(0, PAYLOADS, 10)]
     openings = [
         an_opening(
             number,
             POLICY,
-            merchant_id=each,
-            terminal_id=each,
-            pan_token=each,
-            currency=each,
-            rule_hits=(each,),
-            contributions=(Contribution(feature=each, log_odds=1.0),),
+            merchant_id=" ".join(some),
+            terminal_id=" ".join(some),
+            pan_token=" ".join(some),
+            currency=" ".join(some),
+            rule_hits=tuple(some),
+            contributions=tuple(Contribution(feature=each, log_odds=1.0) for each in some),
         )
-        for number, each in enumerate(every)
+        for number, some in enumerate(tens)
     ]
     site.store.open(openings, {})
     with served(site) as address, reviewer(chromium, address, "lea") as page:
-        for opening, payload in zip(openings, every, strict=True):
+        for opening, some in zip(openings, tens, strict=True):
             page.goto(f"/cases/{opening.case.case_id}")
-            assert payload.strip() in page.get_by_role("main").text_content()
-            assert page.evaluate("window.pwned") is None, payload
+            shown = page.get_by_role("main").text_content() or ""
+            assert all(shown.count(each.strip()) >= 4 for each in some)
+            assert page.evaluate("window.pwned") is None, some
         page.goto("/queues/reviews")
         assert page.evaluate("window.pwned") is None
         for payload in every[:40]:

@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.sync_api import Browser, expect
-from support.browsing import SIZES, assert_for_everybody, reviewer
+from support.browsing import SIZES, assert_for_everybody, press, reviewer
 from support.shown import modelled
 from support.site import Site, served
 
@@ -14,11 +14,10 @@ pytestmark = pytest.mark.browser
 def test_a_model_is_measured_and_rolled_back_by_keys(site: Site, chromium: Browser, size: str, dark: bool) -> None:
     modelled(site.cluster, site.now)
     with served(site) as address, reviewer(chromium, address, "ray", size=size, dark=dark) as page:
-        page.keyboard.press("4")
-        page.wait_for_url("**/model")
-        page.keyboard.press("m")
+        press(page, "4", to="**/model")
+        press(page, "m")
         expect(page.get_by_text("Measured at")).to_be_visible(timeout=30_000)
-        page.keyboard.press("r")
+        press(page, "r")
         page.get_by_label("Why").fill("it was fed something wrong")
         assert_for_everybody(page)
         page.keyboard.press("Enter")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Browser, expect
-from support.browsing import SIZES, assert_for_everybody, reviewer
+from support.browsing import SIZES, assert_for_everybody, press, reviewer
 from support.shown import trouble
 from support.site import Site, served
 
@@ -14,8 +14,7 @@ pytestmark = pytest.mark.browser
 def test_it_changes_while_it_is_looked_at(site: Site, chromium: Browser) -> None:
     trouble(site.live, site.now)
     with served(site) as address, reviewer(chromium, address, "ray") as page:
-        page.keyboard.press("2")
-        page.wait_for_url("**/operations")
+        press(page, "2", to="**/operations")
         expect(page.get_by_text("stand in, CONNECTION_ERROR")).to_be_visible()
         site.live.lag = 4_321
         site.now += timedelta(seconds=1)

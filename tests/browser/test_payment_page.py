@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.sync_api import Browser, expect
-from support.browsing import SIZES, assert_for_everybody, reviewer
+from support.browsing import SIZES, assert_for_everybody, press, reviewer
 from support.shown import lived
 from support.site import Site, served
 
@@ -16,7 +16,7 @@ def test_one_payment_is_followed_from_its_topic_to_the_last_word(
 ) -> None:
     lived(site.cluster, site.now)
     with served(site) as address, reviewer(chromium, address, "ann", size=size, dark=dark) as page:
-        page.keyboard.press("3")
+        press(page, "3", to="**/payments")
         page.get_by_label("Transaction").fill("t-1-0")
         page.keyboard.press("Enter")
         expect(page.get_by_text("verdict: block by ann")).to_be_visible()

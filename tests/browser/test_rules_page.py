@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.sync_api import Browser, expect
-from support.browsing import SIZES, assert_for_everybody, reviewer
+from support.browsing import SIZES, assert_for_everybody, press, reviewer
 from support.shown import DRAFT, ruled
 from support.site import Site, served
 
@@ -15,7 +15,7 @@ def test_a_rule_set_is_drafted_tried_and_activated_by_two(site: Site, chromium: 
     ruled(site.cluster, site.now)
     with served(site) as address:
         with reviewer(chromium, address, "ray", size=size, dark=dark) as page:
-            page.keyboard.press("5")
+            press(page, "5", to="**/rules")
             page.get_by_label("Rule set in TOML").fill(DRAFT.replace("amount_minor", "amount_miner"))
             page.get_by_role("button", name="Check").click()
             expect(page.get_by_text("line 7, column 7")).to_be_visible()

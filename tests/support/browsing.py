@@ -30,6 +30,14 @@ def reviewer(chromium: Browser, address: str, name: str, *, size: str = "desk", 
         context.close()
 
 
+def press(page: Page, key: str, *, to: str | None = None) -> None:
+    """Press a key of the page that is shown, once its script hears it; and wait for the page that it leads to."""
+    page.wait_for_load_state("load")
+    page.keyboard.press(key)
+    if to is not None:
+        page.wait_for_url(to)
+
+
 def assert_for_everybody(page: Page) -> None:
     """No serious finding of axe, and nothing to scroll sideways for but wide tables."""
     found = Axe().run(page).response["violations"]
