@@ -17,7 +17,7 @@ demo: $(STAMP) ## Show on this machine what happens when the model fails: a minu
 	$(BIN)/holdfast demo
 
 test: $(STAMP) ## All tests, those on a real Kafka included
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(STAMP) ## Measure the age at decision at 1,000 transactions a second
 	$(BIN)/python -m bench.age

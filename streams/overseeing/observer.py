@@ -56,7 +56,9 @@ async def observe(
 
 
 async def _follow(consumer: "AIOKafkaConsumer", takes: Mapping[str, Take]) -> None:
-    while True:
+    """Until this task is cancelled, even if that is lost in a poll, as in `asyncio.wait_for` before Python 3.12."""
+    task = asyncio.current_task()
+    while task is None or not task.cancelling():
         polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
         now = time.time()
         for partition, records in polled.items():
