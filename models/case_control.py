@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.hinges import Matrix
+from models.logistic import probabilities
 from models.packed import FLAG, HALF, packed, unpacked
 from models.sample import scrambled
 
@@ -80,9 +81,3 @@ class CaseControl:
         if not np.isfinite(sample._rows).all() or not np.isfinite(sample._told).all():
             raise ValueError("a row of the sample is not finite")
         return sample
-
-
-def probabilities(log_odds: Matrix) -> Matrix:
-    """Logistic function, elementwise."""
-    told: Matrix = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -700.0, 700.0)))
-    return told

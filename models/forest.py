@@ -9,9 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from models.case_control import CaseControl, probabilities
+from models.case_control import CaseControl
 from models.growth import grown
 from models.hinges import Matrix
+from models.logistic import probabilities
 from models.trees import Trees, no_trees
 
 TREES = 50

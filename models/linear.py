@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.hinges import Matrix, compress
+from models.logistic import probabilities
 from models.snapshot import BOUND, Snapshot
 from models.track_record import UNKNOWN, TrackRecord
 
@@ -70,6 +71,6 @@ class LinearScorer:
         told[:, :TOP] = np.take_along_axis(added, greatest, axis=1)
         told[:, TOP] = whole - told[:, :TOP].sum(axis=1)
         told[:, TOP + 1] = self.base
-        probabilities = 1.0 / (1.0 + np.exp(-np.clip(whole + self.base, -700.0, 700.0)))
-        p_values = self._certainties.p_values(probabilities)
-        return Scores(probabilities, greatest, told, p_values, self._certainties.bounds)
+        told_fraud = probabilities(whole + self.base)
+        p_values = self._certainties.p_values(told_fraud)
+        return Scores(told_fraud, greatest, told, p_values, self._certainties.bounds)

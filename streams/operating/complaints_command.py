@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from models.daily import SECONDS_PER_DAY
 from streams.operating.context import settings_of
 from streams.operating.durations import seconds_of, since_when
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from rules.complaint import ComplaintFigures
-
-DAY_SECONDS = 86_400.0
 
 
 class By(StrEnum):
@@ -42,7 +41,7 @@ def complaints(
 
     Reads the console's store.
     """
-    start = since_when(since, 30 * DAY_SECONDS if since is None and last is None else last) or 0.0
+    start = since_when(since, 30.0 * SECONDS_PER_DAY if since is None and last is None else last) or 0.0
 
     from streams.reviewing.complaints import Complaints, Grouping
     from streams.reviewing.database import connect

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 
+from models.daily import SECONDS_PER_DAY
 from models.label import LabelSource
 from models.label_trust import Testimony
 from rules.back_test import BackTest, Found
@@ -47,7 +48,7 @@ async def back_test(consumer: "AIOKafkaConsumer", settings: Settings, ruleset: R
                 return Found.FRAUD
             return Found.COMPLAINT if decision.transaction_id in complained else Found.LEGITIMATE
         age = (now - decision.received_at).total_seconds()
-        silent = age > settings.learner.maturity_days * 86_400 and decision.outcome is not Outcome.BLOCK
+        silent = age > settings.learner.maturity_days * SECONDS_PER_DAY and decision.outcome is not Outcome.BLOCK
         return Found.LEGITIMATE if silent else Found.UNKNOWN
 
     def judged() -> BackTest:

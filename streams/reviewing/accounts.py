@@ -14,6 +14,7 @@ from msgspec import Meta
 from rules.access import Right, Role, may
 from rules.review_case import Reviewer
 from streams.reviewing.database import READ_ONLY
+from streams.reviewing.moments import micros
 from streams.reviewing.tables import sessions, users
 
 IDLE = timedelta(minutes=30)  # a session that is not used for so long is over
@@ -94,7 +95,7 @@ class Accounts:
         token = secrets.token_urlsafe(32)
         with self._engine.begin() as connection:
             connection.execute(
-                sessions.insert().values(token=_hidden(token), name=name, began_at=_micros(now), used_at=_micros(now))
+                sessions.insert().values(token=_hidden(token), name=name, began_at=micros(now), used_at=micros(now))
             )
             connection.execute(sessions.delete().where(_over(now)))
         return token
@@ -104,10 +105,10 @@ class Accounts:
         if (found := self._session(token, now)) is None:
             return None
         user, used_at = found
-        if used_at < _micros(now - IDLE / 30):  # not at each request: it is a write
+        if used_at < micros(now - IDLE / 30):  # not at each request: it is a write
             with self._engine.begin() as connection:
                 this = sessions.c.token == _hidden(token)
-                connection.execute(sessions.update().where(this).values(used_at=_micros(now)))
+                connection.execute(sessions.update().where(this).values(used_at=micros(now)))
         return user
 
     def watcher_of(self, token: str, now: datetime) -> User | None:
@@ -142,12 +143,8 @@ class Accounts:
 
 
 def _over(now: datetime) -> sa.ColumnElement[bool]:
-    return (sessions.c.used_at <= _micros(now - IDLE)) | (sessions.c.began_at <= _micros(now - LONGEST))
+    return (sessions.c.used_at <= micros(now - IDLE)) | (sessions.c.began_at <= micros(now - LONGEST))
 
 
 def _hidden(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _micros(at: datetime) -> int:
-    return round(at.timestamp() * 1_000_000)

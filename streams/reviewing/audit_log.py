@@ -6,12 +6,13 @@ end off, ends with another head. So note the head elsewhere from time to time, a
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import orjson
 import sqlalchemy as sa
 
 from streams.reviewing.database import READ_ONLY
+from streams.reviewing.moments import micros, moment
 from streams.reviewing.tables import log, log_head
 
 
@@ -36,13 +37,13 @@ class AuditLog:
 
     def add(self, who: str, what: str, details: dict[str, str], at: datetime) -> Head:
         """Add an entry; of two who do at once one waits for the other."""
-        moment, text = round(at.timestamp() * 1_000_000), orjson.dumps(details, option=orjson.OPT_SORT_KEYS).decode()
+        noted, text = micros(at), orjson.dumps(details, option=orjson.OPT_SORT_KEYS).decode()
         with self._engine.begin() as connection:
             locking = log_head.update().values(number=log_head.c.number + 1)
             number, before = connection.execute(locking.returning(log_head.c.number, log_head.c.digest)).one()
-            digest = _digest(before, number, moment, who, what, text)
+            digest = _digest(before, number, noted, who, what, text)
             connection.execute(
-                log.insert().values(number=number, at=moment, who=who, what=what, details=text, digest=digest)
+                log.insert().values(number=number, at=noted, who=who, what=what, details=text, digest=digest)
             )
             connection.execute(log_head.update().values(digest=digest))
         return Head(number=number, digest=digest)
@@ -55,8 +56,7 @@ class AuditLog:
                 if number != expected:
                     raise LogTampered(f"entry {expected} is missing")
                 if digest != _digest(before, number, at, who, what, details):
-                    moment = datetime.fromtimestamp(at / 1_000_000, UTC)
-                    raise LogTampered(f"entry {number} ({who}, {what}, {moment:%Y-%m-%d %H:%M:%S} UTC) was changed")
+                    raise LogTampered(f"entry {number} ({who}, {what}, {moment(at):%Y-%m-%d %H:%M:%S} UTC) was changed")
                 before, expected = digest, number + 1
             kept = connection.execute(sa.select(log_head.c.number, log_head.c.digest)).one()
         head = Head(number=expected - 1, digest=before)

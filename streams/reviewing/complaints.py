@@ -5,7 +5,7 @@ settle one at once the second comes too late, and looks again.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -23,6 +23,7 @@ from rules.complaint import (
 )
 from rules.decision import DecisionSource
 from streams.reviewing.database import READ_ONLY
+from streams.reviewing.moments import micros, moment
 from streams.reviewing.publications import complaint_tellings, write_tellings
 from streams.reviewing.tables import complaints, outbox, stopped
 from streams.wire.card_guard import holds_card_number
@@ -110,13 +111,13 @@ class Complaints:
         )
         with self._reading.begin() as connection:
             count, first = connection.execute(asking).one()
-        return count, None if first is None else datetime.fromtimestamp(first / 1_000_000, UTC)
+        return count, None if first is None else moment(first)
 
     def figures(self, by: Grouping, since: datetime) -> dict[str, ComplaintFigures]:
         """Of payments stopped since then, by who stopped them or by model version; `none` where it was no model."""
         column = stopped.c.source if by is Grouping.SOURCE else stopped.c.model_version
-        counting = sa.select(column, sa.func.count()).where(stopped.c.stopped_at >= _micros(since)).group_by(column)
-        asking = sa.select(complaints.c.document).where(complaints.c.stopped_at >= _micros(since))
+        counting = sa.select(column, sa.func.count()).where(stopped.c.stopped_at >= micros(since)).group_by(column)
+        asking = sa.select(complaints.c.document).where(complaints.c.stopped_at >= micros(since))
         with self._reading.begin() as connection:
             counted = {name or "none": count for name, count in connection.execute(counting)}
             found = [_complaint.decode(each) for each in connection.scalars(asking)]
@@ -124,7 +125,7 @@ class Complaints:
 
     def forget(self, before: datetime) -> int:
         """Forget payments that were stopped before then, some of them at a time; how many."""
-        old = sa.select(stopped.c.decision_id).where(stopped.c.stopped_at < _micros(before)).limit(MOST_FORGOTTEN)
+        old = sa.select(stopped.c.decision_id).where(stopped.c.stopped_at < micros(before)).limit(MOST_FORGOTTEN)
         with self._reading.begin() as connection:
             forgotten = list(connection.scalars(old))
         if forgotten:
@@ -143,7 +144,7 @@ class Complaints:
             transaction_id=row.transaction_id,
             source=DecisionSource(row.source),
             model_version=row.model_version,
-            stopped_at=datetime.fromtimestamp(row.stopped_at / 1_000_000, UTC),
+            stopped_at=moment(row.stopped_at),
             reviewers=_names.decode(row.reviewers),
         )
 
@@ -154,7 +155,7 @@ def stopped_rows(payments: Sequence[StoppedPayment]) -> list[dict[str, object]]:
         {
             "decision_id": each.decision_id,
             "transaction_id": each.transaction_id,
-            "stopped_at": _micros(each.stopped_at),
+            "stopped_at": micros(each.stopped_at),
             "source": each.source.value,
             "model_version": each.model_version,
             "reviewers": msgspec.json.encode(each.reviewers).decode(),
@@ -173,11 +174,7 @@ def _columns(complaint: Complaint) -> dict[str, object]:
         "complaint_id": complaint.complaint_id,
         "decision_id": complaint.decision_id,
         "state": complaint.state.value,
-        "complained_at": _micros(complaint.complained_at),
-        "stopped_at": None if complaint.stopped_at is None else _micros(complaint.stopped_at),
+        "complained_at": micros(complaint.complained_at),
+        "stopped_at": None if complaint.stopped_at is None else micros(complaint.stopped_at),
         "document": msgspec.json.encode(complaint).decode(),
     }
-
-
-def _micros(at: datetime) -> int:
-    return round(at.timestamp() * 1_000_000)

@@ -17,7 +17,7 @@ from rules.decision import Decision, InputPosition, Outcome
 from rules.review_case import WordRefused
 from rules.revision import RevisionKind
 from streams.broker.clients import reader
-from streams.broker.reading import Offsets, begin_at, partitions_of, place, places_at, stretch
+from streams.broker.reading import Offsets, begin_at, behind, partitions_of, place, places_at, stretch
 from streams.broker.topics import Topic, name_of
 from streams.metrics.console import ConsoleMetrics
 from streams.reviewing.desk import Desk
@@ -109,7 +109,7 @@ class Intake:
         await asyncio.to_thread(self._store.open, [], {}, payments)
 
     async def _open_up_to(self, ends: Offsets) -> None:
-        while any([await self._decisions.position(each) < end for each, end in ends.items()]):
+        while await behind(self._decisions, ends):
             await self._open()
 
     async def _open(self) -> None:

@@ -1,11 +1,12 @@
 """What a review is taken to cost: kept with the cases, moved once for each reason, and told through the outbox."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from rules.review_price import CapacityPolicy, PriceMove, PriceReason, ReviewLoad, ReviewPrice, load_of, move_of
 from streams.reviewing.database import READ_ONLY
+from streams.reviewing.moments import micros, moment
 from streams.reviewing.publications import price_tellings, write_tellings
 from streams.reviewing.tables import cases, outbox, review_price, verdicts
 
@@ -25,7 +26,7 @@ class Prices:
             row = connection.execute(sa.select(review_price.c.minor, review_price.c.moved_at)).one_or_none()
         if row is None:
             return None
-        return ReviewPrice(minor=row.minor, moved_at=datetime.fromtimestamp(row.moved_at / 1_000_000, UTC))
+        return ReviewPrice(minor=row.minor, moved_at=moment(row.moved_at))
 
     def look(
         self, policy: CapacityPolicy, review_minor: int, due_minutes: dict[str, float], now: datetime
@@ -48,7 +49,7 @@ class Prices:
         return load, move
 
     def _load(self, window: timedelta, due_minutes: dict[str, float], now: datetime) -> ReviewLoad:
-        since = _micros(now - window)
+        since = micros(now - window)
         waiting = sa.select(cases.c.queue, sa.func.count()).where(cases.c.expires_at.is_not(None))
         arrived = sa.select(sa.func.count()).where(cases.c.opened_at >= since)
         handled = sa.select(sa.func.count()).where(verdicts.c.at >= since, ~verdicts.c.blind)
@@ -62,7 +63,7 @@ class Prices:
         return load_of(queues, *counts, window.total_seconds(), longest)
 
     def _take(self, move: PriceMove, *, begins: bool) -> bool:
-        moved_at, records = _micros(move.at), write_tellings(price_tellings(move))
+        moved_at, records = micros(move.at), write_tellings(price_tellings(move))
         with self._engine.begin() as connection:
             if begins:
                 connection.execute(review_price.insert().values(one=ONE, minor=move.after_minor, moved_at=moved_at))
@@ -72,7 +73,3 @@ class Prices:
                     return False
             connection.execute(outbox.insert().values(case_id="review_price", records=records))
         return True
-
-
-def _micros(at: datetime) -> int:
-    return round(at.timestamp() * 1_000_000)

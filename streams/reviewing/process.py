@@ -110,8 +110,9 @@ class ConsoleProcess:
         while True:
             looks, now = self._store.second_looks, datetime.now(UTC)
             known = await asyncio.to_thread(looks.verdicts, now - COMPARED)
-            kappa, recent = agreement(known), (now - RECENT).date()
-            drifting = {each.reviewer for each in drifts(known) if each.is_drifting and each.week > recent}
+            kappa, recent = await asyncio.to_thread(agreement, known), (now - RECENT).date()
+            weeks = await asyncio.to_thread(drifts, known)
+            drifting = {each.reviewer for each in weeks if each.is_drifting and each.week > recent}
             self._metrics.reviewers(await asyncio.to_thread(looks.counts), kappa, len(drifting))
             await asyncio.sleep(COMPARE_SECONDS)
 

@@ -1,13 +1,14 @@
 """Rule sets that somebody proposed: another one activates each, or anybody withdraws it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 
 from streams.reviewing.database import READ_ONLY
+from streams.reviewing.moments import micros, moment
 from streams.reviewing.tables import rule_proposals as table
 
 
@@ -48,7 +49,7 @@ class Proposals:
     def add(self, text: str, ruleset_version: str, why: str, who: str, at: datetime) -> int:
         """Propose a set; its number."""
         row = {"text": text, "ruleset_version": ruleset_version, "why": why, "proposed_by": who}
-        adding = table.insert().values(**row, proposed_at=_micros(at), state=ProposalState.PROPOSED.value)
+        adding = table.insert().values(**row, proposed_at=micros(at), state=ProposalState.PROPOSED.value)
         with self._engine.begin() as connection:
             return int(connection.execute(adding.returning(table.c.number)).scalar_one())
 
@@ -68,7 +69,7 @@ class Proposals:
     def close(self, number: int, state: ProposalState, who: str, at: datetime) -> None:
         """It waits no more. Raises NoSuchProposal."""
         waits = (table.c.number == number, table.c.state == ProposalState.PROPOSED.value)
-        closing = table.update().where(*waits).values(state=state.value, closed_by=who, closed_at=_micros(at))
+        closing = table.update().where(*waits).values(state=state.value, closed_by=who, closed_at=micros(at))
         with self._engine.begin() as connection:
             if connection.execute(closing).rowcount == 0:
                 raise NoSuchProposal(number)
@@ -81,16 +82,8 @@ def _proposal(row: Any) -> Proposal:
         ruleset_version=row.ruleset_version,
         why=row.why,
         proposed_by=row.proposed_by,
-        proposed_at=_moment(row.proposed_at),
+        proposed_at=moment(row.proposed_at),
         state=ProposalState(row.state),
         closed_by=row.closed_by,
-        closed_at=None if row.closed_at is None else _moment(row.closed_at),
+        closed_at=None if row.closed_at is None else moment(row.closed_at),
     )
-
-
-def _micros(at: datetime) -> int:
-    return round(at.timestamp() * 1_000_000)
-
-
-def _moment(micros: int) -> datetime:
-    return datetime.fromtimestamp(micros / 1_000_000, UTC)

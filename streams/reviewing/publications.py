@@ -7,8 +7,9 @@ import msgspec
 from rules.complaint import Complaint
 from rules.decision import Decision, InputPosition
 from rules.review_case import Case
-from rules.review_outcome import final_revision, information_request, verdict_label
+from rules.review_outcome import information_request, verdict_label
 from rules.review_price import PriceMove
+from rules.revision import Revision
 from streams.broker.topics import Topic
 from streams.wire.codec import write_complaint, write_label, write_request, write_revision
 from streams.wire.review_price import REVIEW_PRICE, PriceOrder, price_event, write_price_event, write_price_order
@@ -28,17 +29,19 @@ _tellings = msgspec.json.Decoder(tuple[Telling, ...])
 
 
 def tellings(
-    before: Case, after: Case, decision: Decision, place: InputPosition, settings_version: str
+    before: Case, after: Case, decision: Decision, place: InputPosition, final: Revision | None
 ) -> tuple[Telling, ...]:
-    """What is new to the world: a final revision and a label, or a question; they go together or not at all."""
+    """What is new to the world: a final revision and a label, or a question; they go together or not at all.
+
+    `final` is the final revision of a case that has just closed.
+    """
     told: list[Telling] = []
-    if after.ending is not None and before.ending is None:
-        revision = final_revision(after, after.ending, decision, place, settings_version)
+    if after.ending is not None and final is not None:
         told.append(
             Telling(
                 topic=Topic.REVISED,
                 key=decision.pan_token,
-                value=write_revision(revision).decode(),
+                value=write_revision(final).decode(),
                 partition=place.partition,
             )
         )

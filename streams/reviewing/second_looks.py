@@ -3,7 +3,7 @@
 Nothing comes of them but knowledge of how well reviewers agree: a case keeps its outcome.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from rules.decision import Outcome
 from rules.reviewer_quality import KnownVerdict
 from streams.reviewing.database import READ_ONLY
+from streams.reviewing.moments import micros, moment
 from streams.reviewing.tables import second_looks, verdicts, words
 
 MOST_ATTEMPTS = 20  # to have one in hand, each but the last lost to somebody who was faster
@@ -52,7 +53,7 @@ class SecondLooks:
                 return None
             taking = second_looks.update().where(second_looks.c.case_id == case_id, _free_for(reviewer, now))
             with self._engine.begin() as connection:
-                if connection.execute(taking.values(holder=reviewer, free_from=_micros(until))).rowcount == 1:
+                if connection.execute(taking.values(holder=reviewer, free_from=micros(until))).rowcount == 1:
                     return case_id
         return None
 
@@ -79,7 +80,7 @@ class SecondLooks:
 
     def verdicts(self, since: datetime) -> list[KnownVerdict]:
         """All that were given since then, blind or not, but for those of before it was noted what they were."""
-        asking = sa.select(verdicts).where(verdicts.c.at >= _micros(since)).order_by(verdicts.c.at)
+        asking = sa.select(verdicts).where(verdicts.c.at >= micros(since)).order_by(verdicts.c.at)
         with self._reading.begin() as connection:
             return [
                 KnownVerdict(
@@ -87,7 +88,7 @@ class SecondLooks:
                     reviewer=row.reviewer,
                     outcome=Outcome(row.outcome),
                     risk=row.risk,
-                    at=datetime.fromtimestamp(row.at / 1_000_000, UTC),
+                    at=moment(row.at),
                     blind=row.blind,
                 )
                 for row in connection.execute(asking)
@@ -103,25 +104,21 @@ def verdict_row(
         "reviewer": reviewer,
         "outcome": outcome.value,
         "risk": risk,
-        "at": _micros(at),
+        "at": micros(at),
         "blind": blind,
     }
 
 
 def second_look_row(case_id: str, from_: datetime) -> dict[str, Any]:
     """As the table holds it before anybody has looked."""
-    return {"case_id": case_id, "free_from": _micros(from_)}
+    return {"case_id": case_id, "free_from": micros(from_)}
 
 
 def _free_for(reviewer: str, now: datetime) -> sa.ColumnElement[bool]:
     """Nobody has it in hand, and this reviewer has had nothing to do with the case."""
     spoken = sa.exists().where(words.c.case_id == second_looks.c.case_id, words.c.speaker == reviewer)
-    return sa.and_(second_looks.c.free_from <= _micros(now), ~spoken)
+    return sa.and_(second_looks.c.free_from <= micros(now), ~spoken)
 
 
 def _held_by(reviewer: str, now: datetime) -> sa.ColumnElement[bool]:
-    return sa.and_(second_looks.c.holder == reviewer, second_looks.c.free_from > _micros(now))
-
-
-def _micros(at: datetime) -> int:
-    return round(at.timestamp() * 1_000_000)
+    return sa.and_(second_looks.c.holder == reviewer, second_looks.c.free_from > micros(now))

@@ -7,7 +7,7 @@ database that keeps a transaction whole.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from random import SystemRandom
 from typing import Any
 
@@ -20,8 +20,10 @@ from rules.decision import Decision, InputPosition
 from rules.review_case import LINES, Case, Reviewer
 from rules.review_outcome import final_revision
 from rules.review_policy import ReviewPolicy
+from rules.revision import Revision
 from streams.reviewing.complaints import Complaints, stopped_rows
 from streams.reviewing.database import READ_ONLY
+from streams.reviewing.moments import micros, moment
 from streams.reviewing.prices import Prices
 from streams.reviewing.publications import Telling, read_tellings, tellings, write_tellings
 from streams.reviewing.second_looks import SecondLooks, second_look_row, verdict_row
@@ -175,7 +177,8 @@ class Store:
 
     def take(self, kept: KeptCase, after: Case, said: Said) -> bool:
         """Keep what a word made of a case, and tell the world; False where another word was taken since it was read."""
-        told = tellings(kept.case, after, kept.decision, kept.place, self._settings_version)
+        final = self._final(kept, after)
+        told = tellings(kept.case, after, kept.decision, kept.place, final)
         with self.engine.begin() as connection:
             changing = (
                 cases.update()
@@ -188,7 +191,7 @@ class Store:
                 words.insert().values(
                     case_id=after.case_id,
                     version=kept.version + 1,
-                    at=_micros(said.at),
+                    at=micros(said.at),
                     word=said.word,
                     speaker=said.speaker,
                 )
@@ -199,7 +202,7 @@ class Store:
                 connection.execute(verdicts.insert(), row)
             if self._policy.wants_second_look(kept.case, after, self._draw()):
                 connection.execute(second_looks.insert(), second_look_row(after.case_id, said.at))
-            if payment := self._stopped_by(kept, after):
+            if final is not None and (payment := stopped_by_revision(final)) is not None:
                 connection.execute(self._insert(stopped).on_conflict_do_nothing(), stopped_rows([payment]))
             if told:  # after the case: what it had told before has a lower number, whatever else is written at once
                 connection.execute(outbox.insert().values(case_id=after.case_id, records=write_tellings(told)))
@@ -222,12 +225,12 @@ class Store:
         asking = sa.select(words.c.word, words.c.speaker, words.c.at).where(words.c.case_id == case_id)
         with self._reading.begin() as connection:
             found = connection.execute(asking.order_by(words.c.version)).all()
-        return [Said(word=word, speaker=speaker, at=_moment(at)) for word, speaker, at in found]
+        return [Said(word=word, speaker=speaker, at=moment(at)) for word, speaker, at in found]
 
     def to_take(self, queue: str, reviewer: Reviewer, now: datetime, most: int) -> list[str]:
         """Cases of a queue that this reviewer may take now, the first first."""
         given = sa.exists().where(verdicts.c.case_id == cases.c.case_id, verdicts.c.reviewer == reviewer.name)
-        free = (cases.c.free_from.is_not(None), cases.c.free_from <= _micros(now), ~given)
+        free = (cases.c.free_from.is_not(None), cases.c.free_from <= micros(now), ~given)
         found: list[tuple[float, str]] = []
         with self._reading.begin() as connection:
             for line in LINES if reviewer.second_line else LINES[:1]:  # one by one, each is read from an index
@@ -240,7 +243,7 @@ class Store:
 
     def in_hand(self, reviewer: str, now: datetime) -> list[str]:
         """Cases that a reviewer has in hand, the first first."""
-        asking = sa.select(cases.c.case_id).where(cases.c.holder == reviewer, cases.c.free_from > _micros(now))
+        asking = sa.select(cases.c.case_id).where(cases.c.holder == reviewer, cases.c.free_from > micros(now))
         return self._names(asking.order_by(cases.c.rank))
 
     def to_displace(self, queue: str, most_open: int, most: int) -> list[str]:
@@ -262,7 +265,7 @@ class Store:
                 *columns,
                 sa.func.count(),
                 sa.func.count(cases.c.free_from),
-                sa.func.count(sa.case((cases.c.warn_at <= _micros(now), 1))),
+                sa.func.count(sa.case((cases.c.warn_at <= micros(now), 1))),
                 sa.func.min(cases.c.opened_at),
             )
             .where(cases.c.expires_at.is_not(None))
@@ -271,13 +274,13 @@ class Store:
         )
         with self._reading.begin() as connection:
             return [
-                QueueLength(queue=queue, line=line, cases=all_, waiting=all_ - free, late=late, oldest=_moment(oldest))
+                QueueLength(queue=queue, line=line, cases=all_, waiting=all_ - free, late=late, oldest=moment(oldest))
                 for queue, line, all_, free, late, oldest in connection.execute(asking)
             ]
 
     def to_expire(self, now: datetime, most: int) -> list[str]:
         """Cases whose time is over, the longest over first."""
-        asking = sa.select(cases.c.case_id).where(cases.c.expires_at.is_not(None), cases.c.expires_at <= _micros(now))
+        asking = sa.select(cases.c.case_id).where(cases.c.expires_at.is_not(None), cases.c.expires_at <= micros(now))
         return self._names(asking.order_by(cases.c.expires_at).limit(most))
 
     def unsent(self, most: int) -> list[Unsent]:
@@ -310,20 +313,18 @@ class Store:
             "case_id": opening.case.case_id,
             "transaction_id": opening.decision.transaction_id,
             "version": 0,
-            "opened_at": _micros(opening.case.opened_at),
-            "warn_at": _micros(opening.case.warn_at),
+            "opened_at": micros(opening.case.opened_at),
+            "warn_at": micros(opening.case.warn_at),
             "decision": opening.raw.decode(),
             "place": msgspec.json.encode(opening.place).decode(),
             **self._columns(opening.case),
         }
 
-    def _stopped_by(self, kept: KeptCase, after: Case) -> StoppedPayment | None:
-        """The payment, if it is stopped by the end of the review."""
+    def _final(self, kept: KeptCase, after: Case) -> Revision | None:
+        """The final word on the decision, if a word has just closed the case."""
         if after.ending is None or kept.case.ending is not None:
             return None
-        return stopped_by_revision(
-            final_revision(after, after.ending, kept.decision, kept.place, self._settings_version)
-        )
+        return final_revision(after, after.ending, kept.decision, kept.place, self._settings_version)
 
     def _columns(self, case: Case) -> dict[str, Any]:
         """Those that change with a case."""
@@ -331,9 +332,9 @@ class Store:
             "queue": case.queue,
             "line": case.line,
             "rank": self._policy.rank(case),
-            "free_from": _micros(case.free_from),
+            "free_from": None if case.free_from is None else micros(case.free_from),
             "holder": case.lease.reviewer if case.lease is not None and case.free_from is not None else None,
-            "expires_at": _micros(case.expires_at),
+            "expires_at": None if case.expires_at is None else micros(case.expires_at),
             "document": msgspec.json.encode(case).decode(),
         }
 
@@ -345,11 +346,3 @@ def _kept(row: sa.Row[Any]) -> KeptCase:
         decision=read_decision(row.decision.encode()),
         place=_place.decode(row.place),
     )
-
-
-def _micros(at: datetime | None) -> int | None:
-    return None if at is None else round(at.timestamp() * 1_000_000)
-
-
-def _moment(micros: int) -> datetime:
-    return datetime.fromtimestamp(micros / 1_000_000, UTC)

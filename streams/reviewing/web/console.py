@@ -26,6 +26,7 @@ from streams.reviewing.web.guard import utc_now
 from streams.settings import Settings
 
 MOST_FORM_FIELDS = 20
+MOST_WHY = 500  # characters of a reason
 
 Page = Callable[["Console", Request, User], Awaitable[Response]]
 
@@ -55,6 +56,11 @@ def chosen(form: FormData, name: str, kind: Callable[[str], Choice]) -> Choice:
         return kind(str(form[name]))
     except (KeyError, ValueError):
         raise FormMalformed from None
+
+
+def reason(form: FormData) -> str:
+    """Why somebody does what they do; empty if they do not say."""
+    return str(form.get("why", "")).strip()[:MOST_WHY]
 
 
 @dataclass(slots=True, kw_only=True)

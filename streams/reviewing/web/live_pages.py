@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import count
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -52,7 +53,7 @@ class Watching:
         """One a second, by the server-sent events of HTML, until the session is over."""
         self.watchers += 1
         try:
-            for number in range(10**9):
+            for number in count():
                 if number % LOOK_AT_SESSION_EVERY == 0 and not await self._may(token):
                     return
                 yield "".join(f"data: {line}\n" for line in self.part().splitlines()) + "\n"

@@ -12,10 +12,8 @@ from streams.overseeing.known_models import Known, last_order, models_of
 from streams.overseeing.model_quality import DAYS, ModelQuality, measure
 from streams.reviewing.accounts import User
 from streams.reviewing.web.chart import HEIGHT, PLOT, WIDTH, calibration, over_time
-from streams.reviewing.web.console import MOST_FORM_FIELDS, Console, FormMalformed
+from streams.reviewing.web.console import MOST_FORM_FIELDS, MOST_WHY, Console, FormMalformed, reason
 from streams.wire.control import MODEL, ModelOrder, ModelVerb, write_model_order
-
-MOST_WHY = 500  # characters of a reason
 
 
 async def model_page(console: Console, request: Request, user: User) -> Response:
@@ -75,7 +73,7 @@ async def promote(console: Console, request: Request, user: User) -> Response:
 
 async def _order(console: Console, request: Request, user: User, verb: ModelVerb, *, among: str) -> Response:
     form = await request.form(max_fields=MOST_FORM_FIELDS)
-    version, why = str(form.get("version", "")), str(form.get("why", "")).strip()[:MOST_WHY]
+    version, why = str(form.get("version", "")), reason(form)
     async with console.cluster.reading() as consumer:
         there = _versions(await models_of(consumer, console.settings), among)
     if version not in there or not why:

@@ -6,6 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from models.daily import SECONDS_PER_DAY
 from streams.overseeing.story import AROUND, MOST_RECORDS, MOST_SECONDS, SPANS, Search, Story
 from streams.reviewing.accounts import User
 from streams.reviewing.store import KeptCase, Said
@@ -46,7 +47,7 @@ async def payment_page(console: Console, request: Request, user: User) -> Respon
         events=events_of(story, history) if story is not None else [],
         most_records=MOST_RECORDS,
         most_seconds=int(MOST_SECONDS),
-        farthest_days=int(SPANS[-1] // 86_400),
+        farthest_days=int(SPANS[-1] // SECONDS_PER_DAY),
         around_minutes=int(AROUND // 60),
     )
 

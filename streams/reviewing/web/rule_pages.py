@@ -16,9 +16,7 @@ from streams.overseeing.live import HIT_MINUTES
 from streams.overseeing.rules_pushing import active_ruleset, push_ruleset
 from streams.reviewing.accounts import User
 from streams.reviewing.proposals import NoSuchProposal, Proposals, ProposalState
-from streams.reviewing.web.console import MOST_FORM_FIELDS, Console, FormMalformed
-
-MOST_WHY = 500  # characters of a reason
+from streams.reviewing.web.console import MOST_FORM_FIELDS, MOST_WHY, Console, FormMalformed, reason
 
 
 async def rules_page(console: Console, request: Request, user: User) -> Response:
@@ -122,7 +120,7 @@ def _refused(console: Console, user: User, why: str) -> Response:
 
 def _draft(form: FormData) -> tuple[str, str]:
     try:
-        return str(form["text"]).replace("\r\n", "\n"), str(form.get("why", "")).strip()[:MOST_WHY]
+        return str(form["text"]).replace("\r\n", "\n"), reason(form)
     except KeyError:
         raise FormMalformed from None
 

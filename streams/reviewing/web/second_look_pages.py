@@ -1,13 +1,15 @@
 """Second looks: a case as the first reviewer had it, without what came of it; and for leads, how well people agree."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from rules.decision import Outcome
-from rules.reviewer_quality import COMPARED, Kappa, agreement, drifts
+from rules.reviewer_quality import COMPARED, Kappa, KnownVerdict, agreement, drifts
 from streams.reviewing.accounts import User
 from streams.reviewing.second_looks import SecondLookRefused
 from streams.reviewing.web import views
@@ -62,15 +64,7 @@ async def give(console: Console, request: Request, user: User) -> Response:
 async def reviewers_page(console: Console, _: Request, user: User) -> Response:
     """How well reviewers agree, and who decides otherwise than the others."""
     known = await run_in_threadpool(console.store.second_looks.verdicts, console.clock() - COMPARED)
-    names = sorted({each.reviewer for each in known})
-    weeks = await run_in_threadpool(drifts, known)
-    return console.show(
-        "reviewers.html",
-        user=user,
-        everybody=in_words(agreement(known)),
-        each=[(name, in_words(agreement(known, name))) for name in names],
-        weeks=list(reversed(weeks)),
-    )
+    return console.show("reviewers.html", user=user, **await run_in_threadpool(_compared, known))
 
 
 def in_words(kappa: Kappa | None) -> str:
@@ -78,6 +72,15 @@ def in_words(kappa: Kappa | None) -> str:
     if kappa is None:
         return "not known yet"
     return f"{kappa.kappa:.2f} ({kappa.low:.2f} to {kappa.high:.2f}), {kappa.observed:.0%} of {kappa.pairs} alike"
+
+
+def _compared(known: Sequence[KnownVerdict]) -> dict[str, Any]:
+    """What the page tells of so many verdicts that it takes a while."""
+    return {
+        "everybody": in_words(agreement(known)),
+        "each": [(name, in_words(agreement(known, name))) for name in sorted({each.reviewer for each in known})],
+        "weeks": list(reversed(drifts(known))),
+    }
 
 
 async def _next(console: Console, user: User) -> Response:
