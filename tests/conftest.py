@@ -1,4 +1,9 @@
-"""What tests of all kinds share: one real Kafka for the session, started by the first test that asks for it."""
+"""What tests of all kinds share: one real Kafka for the session, started by the first test that asks for it.
+
+Tests that drive real processes wait for them, and a machine that is busy elsewhere can outlast their patience. One that
+fails is tried once more, as Kafka's own build does; its first failure is printed in full, and more than a few such
+failures fail the run. Tests of pure logic, of quality and of faults under load are never tried twice.
+"""
 
 import uuid
 from collections.abc import Iterator
@@ -12,6 +17,29 @@ from streams.broker.kafka_launch import KafkaOptions
 # A deadline in milliseconds tells of a busy machine, not of the code.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
+
+
+TRIED_TWICE = ("kafka", "browser")
+MOST_TRIED_TWICE = 3  # in one run
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(item.get_closest_marker(name) for name in TRIED_TWICE):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.section(f"failed at first: {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and len(reporter.getreports("rerun")) > MOST_TRIED_TWICE:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")
