@@ -12,8 +12,8 @@ from msgspec import Meta
 from models.information import Said
 from models.label import Label, LabelSource, LabelState
 from models.transaction import SCHEMA_VERSION, Identifier, UtcTime
-from rules.decision import Decision, DecisionSource, Outcome
-from rules.revision import Revision, RevisionKind
+from rules.decision import Decision, DecisionSource, InputPosition, Outcome, ReasonCode
+from rules.revision import Decided, Revision, RevisionKind, decided, decided_before
 
 ComplaintId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.:-]{1,48}\Z")]
 
@@ -47,12 +47,12 @@ class ComplaintRefused(Exception):
 class StoppedPayment:
     """A payment that did not pass, by a decision or as a review ended: what a complaint may be about."""
 
-    decision_id: str
-    transaction_id: str
-    source: DecisionSource
+    decided: Decided
+    source: DecisionSource  # who stopped it
     model_version: str | None  # None where no model chose the outcome
     stopped_at: UtcTime
     reviewers: tuple[str, ...] = ()  # whose verdict it was
+    revision_id: str | None = None  # by which it was stopped; None where the decision did it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ class Complaint:
             transaction_id=self.transaction_id,
             text=self.text,
             complained_at=self.complained_at,
-            decision_id=stopped.decision_id,
+            decision_id=stopped.decided.decision_id,
             decision_source=stopped.source,
             model_version=stopped.model_version,
             stopped_at=stopped.stopped_at,
@@ -116,17 +116,29 @@ class Complaint:
             state=LabelState.LEGITIMATE,
             effective_at=self.complained_at,
             received_at=self.settled_at,
-            reason_code="COMPLAINT_UPHELD",
+            reason_code=ReasonCode.COMPLAINT_UPHELD.value,
+        )
+
+    def revision(self, stopped: StoppedPayment, settings_version: str) -> Revision | None:
+        """What is right by now of the payment that it is about; None unless it was upheld."""
+        if self.state is not ComplaintState.UPHELD or self.settled_at is None or self.settled_by is None:
+            return None
+        kind = RevisionKind.COMPLAINT_UPHELD
+        return replace(
+            stopped.decided.revised(kind, Outcome.APPROVE, settings_version, self.settled_at),
+            decision_source=DecisionSource.REVIEWER,
+            reason_codes=(ReasonCode.COMPLAINT_UPHELD,),
+            reviewers=(self.settled_by,),
+            supersedes=stopped.revision_id,
         )
 
 
-def stopped_by_decision(decision: Decision) -> StoppedPayment | None:
-    """What a decision stopped; None where it did not."""
+def stopped_by_decision(decision: Decision, place: InputPosition) -> StoppedPayment | None:
+    """What a decision stopped, that lay at `place`; None where it did not."""
     if decision.outcome is not Outcome.BLOCK:
         return None
     return StoppedPayment(
-        decision_id=decision.decision_id,
-        transaction_id=decision.transaction_id,
+        decided=decided(decision, place),
         source=decision.decision_source,
         model_version=decision.model_version,
         stopped_at=decision.decided_at,
@@ -139,12 +151,12 @@ def stopped_by_revision(revision: Revision) -> StoppedPayment | None:
     if not final or revision.outcome is not Outcome.BLOCK or revision.decided_outcome is Outcome.BLOCK:
         return None
     return StoppedPayment(
-        decision_id=revision.decision_id,
-        transaction_id=revision.transaction_id,
+        decided=decided_before(revision),
         source=revision.decision_source or revision.decided_source,
         model_version=revision.model_version,
         stopped_at=revision.revised_at,
         reviewers=revision.reviewers,
+        revision_id=revision.revision_id,
     )
 
 

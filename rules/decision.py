@@ -88,6 +88,7 @@ class ReasonCode(StrEnum):
     REVIEW_OVERDUE = "REVIEW_OVERDUE"  # nobody decided in time: the default of the queue holds
     INFORMATION_UNANSWERED = "INFORMATION_UNANSWERED"  # asked for in a review, and not there in time
     REVIEW_QUEUE_FULL = "REVIEW_QUEUE_FULL"  # others have more at stake: the default of the queue holds
+    COMPLAINT_UPHELD = "COMPLAINT_UPHELD"  # it had been stopped, and should have passed
 
 
 class InputPosition(Struct, frozen=True, kw_only=True, gc=False):

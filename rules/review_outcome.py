@@ -1,10 +1,12 @@
 """What the world is told of a review case: its one final revision, the label of a verdict, a question."""
 
+from dataclasses import replace
+
 from models.information import InformationRequest
 from models.label import Label, LabelSource, LabelState
 from rules.decision import Decision, DecisionSource, InputPosition, Outcome, ReasonCode
 from rules.review_case import Case, EndedBy, Ending, Question
-from rules.revision import Agreement, Revision, RevisionKind
+from rules.revision import Revision, RevisionKind, decided
 
 _KINDS = {
     EndedBy.VERDICT: RevisionKind.VERDICT,
@@ -34,29 +36,13 @@ def final_revision(
         [each for each in case.verdicts if each.outcome is ending.outcome] if kind is RevisionKind.VERDICT else []
     )
     adopted = case.re_score if ending.by is EndedBy.RE_SCORE else None
-    return Revision(
-        revision_id=f"{decision.decision_id}.{kind}",
-        kind=kind,
-        agreement=Agreement.AGREE if ending.outcome is decision.outcome else Agreement.DIFFER,
-        decision_id=decision.decision_id,
-        transaction_id=decision.transaction_id,
-        pan_token=decision.pan_token,
-        outcome=ending.outcome,
+    return replace(
+        decided(decision, place).revised(kind, ending.outcome, settings_version, ending.at),
         decision_source=_SOURCES[kind],
         reason_codes=adopted.reason_codes if adopted else tuple(filter(None, [_REASONS.get(ending.by)])),
         risk_score=adopted.risk_score if adopted else None,
         confidence=adopted.confidence if adopted else None,
         model_version=adopted.model_version if adopted else None,
-        settings_version=settings_version,
-        decided_outcome=decision.outcome,
-        decided_source=decision.decision_source,
-        fallback_reason=decision.fallback_reason,
-        decided_at=decision.decided_at,
-        revised_at=ending.at,
-        amount_minor=decision.amount_minor,
-        currency=decision.currency,
-        merchant_id=decision.merchant_id,
-        decision=place,
         reviewers=tuple(each.reviewer for each in agreeing),
         verdict_reason=agreeing[-1].reason if agreeing else None,
     )

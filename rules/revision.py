@@ -1,6 +1,6 @@
 """The revision: a later word on a decision. It names the decision and never takes its place."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -20,6 +20,7 @@ class RevisionKind(StrEnum):
     VERDICT = "verdict"  # a reviewer's, or two of them
     TIMEOUT_DEFAULT = "timeout_default"  # nobody's: the default of the review's queue
     RE_SCORE_ADOPTED = "re_score_adopted"  # the model's, that closed a review
+    COMPLAINT_UPHELD = "complaint_upheld"  # of whoever found that the payment should have passed
 
 
 class Agreement(StrEnum):
@@ -66,6 +67,63 @@ class Revision:
     credibility: float | None = None
     reviewers: tuple[str, ...] = ()  # whose verdict it is
     verdict_reason: VerdictReason | None = None
+    supersedes: str | None = None  # the revision whose place it takes; None where that is the decision's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What revisions repeat of the decision that they speak of."""
+
+    decision_id: str
+    transaction_id: str
+    pan_token: str
+    decided_outcome: Outcome
+    decided_source: DecisionSource
+    fallback_reason: FallbackReason | None
+    decided_at: UtcTime
+    amount_minor: int
+    currency: str
+    merchant_id: str
+    decision: InputPosition
+
+    def revised(self, kind: RevisionKind, outcome: Outcome, settings_version: str, now: datetime) -> Revision:
+        """A later word: what is right by now."""
+        said = self.unsaid(kind, settings_version, now)
+        agreement = Agreement.AGREE if outcome is self.decided_outcome else Agreement.DIFFER
+        return replace(said, outcome=outcome, agreement=agreement)
+
+    def unsaid(self, kind: RevisionKind, settings_version: str, now: datetime) -> Revision:
+        """A later word that can say nothing."""
+        return Revision(
+            revision_id=f"{self.decision_id}.{kind}",
+            kind=kind,
+            agreement=Agreement.UNSCORABLE,
+            settings_version=settings_version,
+            revised_at=now,
+            **{each.name: getattr(self, each.name) for each in fields(self)},
+        )
+
+
+def decided(decision: Decision, place: InputPosition) -> Decided:
+    """What is repeated of a decision that lay at `place`."""
+    return Decided(
+        decision_id=decision.decision_id,
+        transaction_id=decision.transaction_id,
+        pan_token=decision.pan_token,
+        decided_outcome=decision.outcome,
+        decided_source=decision.decision_source,
+        fallback_reason=decision.fallback_reason,
+        decided_at=decision.decided_at,
+        amount_minor=decision.amount_minor,
+        currency=decision.currency,
+        merchant_id=decision.merchant_id,
+        decision=place,
+    )
+
+
+def decided_before(revision: Revision) -> Decided:
+    """What a revision repeats of its decision."""
+    return Decided(**{each.name: getattr(revision, each.name) for each in fields(Decided)})
 
 
 def is_scorable(decision: Decision) -> bool:
@@ -85,10 +143,9 @@ class Reviser:
         concluded = self.judge.with_score(score, decision.amount_minor, _verdict(decision))
         probability = score.fraud_probability
         costs = self.judge.costs
+        before = decided(decision, place)
         return replace(
-            self.unscorable(decision, place, now),
-            agreement=Agreement.AGREE if concluded.outcome is decision.outcome else Agreement.DIFFER,
-            outcome=concluded.outcome,
+            before.revised(RevisionKind.RE_SCORE, concluded.outcome, self.settings_version, now),
             decision_source=concluded.source,
             reason_codes=concluded.reasons,
             risk_score=probability,
@@ -101,24 +158,7 @@ class Reviser:
 
     def unscorable(self, decision: Decision, place: InputPosition, now: datetime) -> Revision:
         """Say that nothing can be said of the decision that lay at `place`."""
-        return Revision(
-            revision_id=f"{decision.decision_id}.{RevisionKind.RE_SCORE}",
-            kind=RevisionKind.RE_SCORE,
-            agreement=Agreement.UNSCORABLE,
-            decision_id=decision.decision_id,
-            transaction_id=decision.transaction_id,
-            pan_token=decision.pan_token,
-            settings_version=self.settings_version,
-            decided_outcome=decision.outcome,
-            decided_source=decision.decision_source,
-            fallback_reason=decision.fallback_reason,
-            decided_at=decision.decided_at,
-            revised_at=now,
-            amount_minor=decision.amount_minor,
-            currency=decision.currency,
-            merchant_id=decision.merchant_id,
-            decision=place,
-        )
+        return decided(decision, place).unsaid(RevisionKind.RE_SCORE, self.settings_version, now)
 
 
 def _verdict(decision: Decision) -> Verdict:

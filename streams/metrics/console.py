@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from models.information import InformationAnswer
 from rules.complaint import Complaint, ComplaintRefusal, StoppedPayment, stopped_by_revision
 from rules.reviewer_quality import Kappa
+from rules.revision import Revision, RevisionKind
 from streams.broker.topics import Topic
 from streams.reviewing.publications import Telling
 from streams.reviewing.second_looks import LookState
@@ -100,10 +101,7 @@ class ConsoleMetrics:
         """Count what was published."""
         for each in told:
             if each.topic is Topic.REVISED:
-                revision = read_revision(each.value.encode())
-                reason = revision.verdict_reason or next(iter(revision.reason_codes), "")
-                self._outcomes.labels(revision.kind, revision.outcome, reason).inc()
-                self.stopped(filter(None, [stopped_by_revision(revision)]))
+                self._revised(read_revision(each.value.encode()))
             elif each.topic is Topic.INFORMATION_REQUESTED:
                 request = read_request(each.value.encode())
                 self._requests.labels(request.asked, request.channel).inc()
@@ -111,6 +109,13 @@ class ConsoleMetrics:
                 self._price_moves.labels(read_price_event(each.value.encode()).data.reason).inc()
             elif each.topic is Topic.COMPLAINTS:
                 self._told_of(read_complaint(each.value.encode()))
+
+    def _revised(self, revision: Revision) -> None:
+        if revision.kind is RevisionKind.COMPLAINT_UPHELD:
+            return  # no end of a review; the complaint that goes with it counts
+        reason = revision.verdict_reason or next(iter(revision.reason_codes), "")
+        self._outcomes.labels(revision.kind, revision.outcome, reason).inc()
+        self.stopped(filter(None, [stopped_by_revision(revision)]))
 
     def stopped(self, payments: Iterable[StoppedPayment]) -> None:
         """These were seen to be stopped."""

@@ -47,8 +47,9 @@ def complaints(
     from streams.reviewing.database import connect
 
     grouping = Grouping.SOURCE if by is By.SOURCE else Grouping.MODEL_VERSION
-    engine = connect(settings_of(ctx).console.store_url)
-    found = Complaints(engine).figures(grouping, datetime.fromtimestamp(start, UTC))
+    settings = settings_of(ctx)
+    engine = connect(settings.console.store_url)
+    found = Complaints(engine, settings.version).figures(grouping, datetime.fromtimestamp(start, UTC))
     engine.dispose()
     if as_json:
         typer.echo(json.dumps({name: _with_rates(each) for name, each in sorted(found.items())}))

@@ -21,7 +21,7 @@ from rules.complaint import (
     StoppedPayment,
     figures_of,
 )
-from rules.decision import DecisionSource
+from rules.revision import Revision
 from streams.reviewing.database import READ_ONLY
 from streams.reviewing.moments import micros, moment
 from streams.reviewing.publications import complaint_tellings, write_tellings
@@ -31,7 +31,7 @@ from streams.wire.card_guard import holds_card_number
 MOST_FORGOTTEN = 10_000  # payments in one transaction: others wait for it
 
 _complaint = msgspec.json.Decoder(Complaint)
-_names = msgspec.json.Decoder(tuple[str, ...])
+_payment = msgspec.json.Decoder(StoppedPayment)
 
 
 class NoSuchComplaint(Exception):
@@ -48,8 +48,9 @@ class Grouping(StrEnum):
 class Complaints:
     """In the database of the store. A method is one transaction, and may be called by any thread."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, settings_version: str) -> None:
         self._engine = engine
+        self._settings_version = settings_version
         self._reading = engine.execution_options(**{READ_ONLY: True})
         self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
 
@@ -61,10 +62,12 @@ class Complaints:
         if holds_card_number(handed_in.text.encode()):
             raise ComplaintRefused(ComplaintRefusal.CARD_NUMBER)
         with self._engine.begin() as connection:
-            complaint = handed_in.about(self._stopped(connection, handed_in.transaction_id))
-            keeping = self._insert(complaints).values(**_columns(complaint)).on_conflict_do_nothing()
+            payment = self._stopped(connection, handed_in.transaction_id)
+            complaint = handed_in.about(payment)
+            row = _columns(complaint) | {"payment": _document(payment)}
+            keeping = self._insert(complaints).values(**row).on_conflict_do_nothing()
             if connection.scalar(keeping.returning(complaints.c.complaint_id)) is not None:
-                _tell(connection, complaint)
+                _tell(connection, complaint, None)
                 return complaint
             this = (complaints.c.complaint_id == complaint.complaint_id) | (
                 (complaints.c.decision_id == complaint.decision_id) & (complaints.c.state != ComplaintState.REJECTED)
@@ -72,26 +75,28 @@ class Complaints:
             return _complaint.decode(connection.scalars(sa.select(complaints.c.document).where(this)).first() or "")
 
     def settle(self, complaint_id: str, state: ComplaintState, by: str, now: datetime) -> Complaint:
-        """Uphold or reject it, and tell it. Raises NoSuchComplaint, and ComplaintRefused as `settled` of it."""
-        before = self.complaint(complaint_id)
+        """Uphold or reject it, and tell what follows. Raises NoSuchComplaint, and ComplaintRefused as `settled`."""
+        before, payment = self._kept(complaint_id)
         after = before.settled(state, by, now)
         if after == before:
             return after
+        revision = after.revision(payment, self._settings_version)
         this = (complaints.c.complaint_id == complaint_id) & (complaints.c.state == ComplaintState.RECEIVED)
         with self._engine.begin() as connection:
             if connection.execute(complaints.update().where(this).values(**_columns(after))).rowcount == 1:
-                _tell(connection, after)
+                _tell(connection, after, revision)
                 return after
         return self.complaint(complaint_id).settled(state, by, now)
 
     def complaint(self, complaint_id: str) -> Complaint:
         """Read one. Raises NoSuchComplaint."""
-        asking = sa.select(complaints.c.document).where(complaints.c.complaint_id == complaint_id)
+        return self._kept(complaint_id)[0]
+
+    def of_transaction(self, transaction_id: str) -> list[Complaint]:
+        """Those about a payment, the first first."""
+        asking = sa.select(complaints.c.document).where(complaints.c.transaction_id == transaction_id)
         with self._reading.begin() as connection:
-            found = connection.scalar(asking)
-        if found is None:
-            raise NoSuchComplaint(complaint_id)
-        return _complaint.decode(found)
+            return [_complaint.decode(each) for each in connection.scalars(asking.order_by(complaints.c.complained_at))]
 
     def to_settle(self, most: int) -> list[Complaint]:
         """Complaints that nobody has settled, the longest waiting first."""
@@ -135,37 +140,38 @@ class Complaints:
 
     def _stopped(self, connection: sa.Connection, transaction_id: str) -> StoppedPayment:
         """The latest of the id. Raises ComplaintRefused."""
-        asking = sa.select(stopped).where(stopped.c.transaction_id == transaction_id)
-        row = connection.execute(asking.order_by(stopped.c.stopped_at.desc()).limit(1)).one_or_none()
+        asking = sa.select(stopped.c.document).where(stopped.c.transaction_id == transaction_id)
+        row = connection.scalar(asking.order_by(stopped.c.stopped_at.desc()).limit(1))
         if row is None:
             raise ComplaintRefused(ComplaintRefusal.NOT_STOPPED)
-        return StoppedPayment(
-            decision_id=row.decision_id,
-            transaction_id=row.transaction_id,
-            source=DecisionSource(row.source),
-            model_version=row.model_version,
-            stopped_at=moment(row.stopped_at),
-            reviewers=_names.decode(row.reviewers),
-        )
+        return _payment.decode(row)
+
+    def _kept(self, complaint_id: str) -> tuple[Complaint, StoppedPayment]:
+        asking = sa.select(complaints.c.document, complaints.c.payment).where(complaints.c.complaint_id == complaint_id)
+        with self._reading.begin() as connection:
+            row = connection.execute(asking).one_or_none()
+        if row is None:
+            raise NoSuchComplaint(complaint_id)
+        return _complaint.decode(row.document), _payment.decode(row.payment)
 
 
 def stopped_rows(payments: Sequence[StoppedPayment]) -> list[dict[str, object]]:
     """As the table holds them."""
     return [
         {
-            "decision_id": each.decision_id,
-            "transaction_id": each.transaction_id,
+            "decision_id": each.decided.decision_id,
+            "transaction_id": each.decided.transaction_id,
             "stopped_at": micros(each.stopped_at),
             "source": each.source.value,
             "model_version": each.model_version,
-            "reviewers": msgspec.json.encode(each.reviewers).decode(),
+            "document": _document(each),
         }
         for each in payments
     ]
 
 
-def _tell(connection: sa.Connection, complaint: Complaint) -> None:
-    records = write_tellings(complaint_tellings(complaint))
+def _tell(connection: sa.Connection, complaint: Complaint, revision: Revision | None) -> None:
+    records = write_tellings(complaint_tellings(complaint, revision))
     connection.execute(outbox.insert().values(case_id=complaint.complaint_id, records=records))
 
 
@@ -173,8 +179,13 @@ def _columns(complaint: Complaint) -> dict[str, object]:
     return {
         "complaint_id": complaint.complaint_id,
         "decision_id": complaint.decision_id,
+        "transaction_id": complaint.transaction_id,
         "state": complaint.state.value,
         "complained_at": micros(complaint.complained_at),
         "stopped_at": None if complaint.stopped_at is None else micros(complaint.stopped_at),
-        "document": msgspec.json.encode(complaint).decode(),
+        "document": _document(complaint),
     }
+
+
+def _document(record: Complaint | StoppedPayment) -> str:
+    return msgspec.json.encode(record).decode()

@@ -123,26 +123,22 @@ class Intake:
             except MalformedRecord as error:
                 self._refuse(record, error)
                 continue
-            if (opening := self._opening(decision, record)) is not None:
+            lay = InputPosition(topic=record.topic, partition=record.partition, offset=record.offset)
+            if (opening := self._opening(decision, record.value, lay)) is not None:
                 openings.append(opening)
-            if (payment := stopped_by_decision(decision)) is not None:
+            if (payment := stopped_by_decision(decision, lay)) is not None:
                 payments.append(payment)
         await asyncio.to_thread(self._store.open, openings, _following(polled), payments)
         self._metrics.stopped(payments)
 
-    def _opening(self, decision: Decision, record: ConsumerRecord) -> Opening | None:
+    def _opening(self, decision: Decision, raw: bytes, lay: InputPosition) -> Opening | None:
         policy = self._settings.review
         if decision.decision_id in self._settled or not policy.wants(decision):
             return None
         case = policy.open(decision, self._settings.policy, decision.decided_at)
         if decision.outcome is Outcome.BLOCK and case.due_at <= datetime.now(UTC):
             return None  # it stays one: a new store reads further back than reviews are in time
-        return Opening(
-            case=case,
-            decision=decision,
-            raw=record.value,
-            place=InputPosition(topic=record.topic, partition=record.partition, offset=record.offset),
-        )
+        return Opening(case=case, decision=decision, raw=raw, place=lay)
 
     async def _hear(self, records: Iterable[ConsumerRecord]) -> None:
         for record in records:

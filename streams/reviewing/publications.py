@@ -37,14 +37,7 @@ def tellings(
     """
     told: list[Telling] = []
     if after.ending is not None and final is not None:
-        told.append(
-            Telling(
-                topic=Topic.REVISED,
-                key=decision.pan_token,
-                value=write_revision(final).decode(),
-                partition=place.partition,
-            )
-        )
+        told.append(_of_revision(final))
         if (label := verdict_label(after, after.ending, decision)) is not None:
             told.append(Telling(topic=Topic.LABELS, key=label.transaction_id, value=write_label(label).decode()))
     if after.question is not None and after.question != before.question:
@@ -60,10 +53,12 @@ def tellings(
     return tuple(told)
 
 
-def complaint_tellings(complaint: Complaint) -> tuple[Telling, ...]:
-    """What became of a complaint, and its label if it was upheld."""
+def complaint_tellings(complaint: Complaint, revision: Revision | None) -> tuple[Telling, ...]:
+    """What became of a complaint, and if it was upheld, the revision and the label."""
     key = complaint.transaction_id
     told = [Telling(topic=Topic.COMPLAINTS, key=key, value=write_complaint(complaint).decode())]
+    if revision is not None:
+        told.append(_of_revision(revision))
     if (label := complaint.label()) is not None:
         told.append(Telling(topic=Topic.LABELS, key=key, value=write_label(label).decode()))
     return tuple(told)
@@ -83,6 +78,12 @@ def price_tellings(move: PriceMove) -> tuple[Telling, ...]:
 def write_tellings(told: tuple[Telling, ...]) -> str:
     """As the outbox holds them."""
     return msgspec.json.encode(told).decode()
+
+
+def _of_revision(revision: Revision) -> Telling:
+    """Beside the decision: on the partition where that lies."""
+    value, partition = write_revision(revision).decode(), revision.decision.partition
+    return Telling(topic=Topic.REVISED, key=revision.pan_token, value=value, partition=partition)
 
 
 def read_tellings(text: str) -> tuple[Telling, ...]:

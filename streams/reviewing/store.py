@@ -117,7 +117,7 @@ class Store:
     ) -> None:
         """Which cases are looked at twice depends on what is drawn, 0 to 1: no reviewer can foresee it."""
         self.engine = engine
-        self.complaints = Complaints(engine)
+        self.complaints = Complaints(engine, settings_version)
         self.second_looks = SecondLooks(engine)
         self.prices = Prices(engine)
         self._draw = draw

@@ -121,7 +121,7 @@ stopped = Table(
     Column("stopped_at", BigInteger, nullable=False),
     Column("source", String(16), nullable=False),
     Column("model_version", String(64)),
-    Column("reviewers", Text, nullable=False),  # whose verdict it was, as JSON
+    Column("document", Text, nullable=False),  # the payment, and what a revision says of it
     Index("stopped_by_transaction", "transaction_id"),
     Index("stopped_by_time", "stopped_at", "source", "model_version"),  # all that figures need: no row is read for it
 )
@@ -131,11 +131,14 @@ complaints = Table(
     metadata,
     Column("complaint_id", String(48), primary_key=True),
     Column("decision_id", String(64), nullable=False),
+    Column("transaction_id", String(64), nullable=False),
     Column("state", String(16), nullable=False),
     Column("complained_at", BigInteger, nullable=False),
     Column("stopped_at", BigInteger, nullable=False),
     Column("document", Text, nullable=False),  # the complaint
+    Column("payment", Text, nullable=False),  # that it is about, as it was stopped: the other table forgets
     Index("complaints_by_time", "stopped_at"),
+    Index("complaints_by_transaction", "transaction_id"),
 )
 Index(  # one at a time of each payment, and after a rejected one another
     "complaints_by_decision",

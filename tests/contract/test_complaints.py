@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 from support.reviews import REVIEWED_AT, a_store, an_opening
-from support.wire_samples import CARD_NUMBER
+from support.wire_samples import CARD_NUMBER, PLACE, a_decision
 from typer.testing import CliRunner
 
 from rules.complaint import (
@@ -22,11 +23,12 @@ from rules.complaint import (
 from rules.decision import DecisionSource, Outcome
 from rules.review_case import Reviewer, VerdictReason
 from rules.review_policy import ReviewPolicy
+from rules.revision import decided
 from streams.broker.topics import Topic
 from streams.operating.cli import main
 from streams.reviewing.complaints import Complaints, Grouping, NoSuchComplaint
 from streams.reviewing.store import Said, Store
-from streams.wire.codec import read_complaint, read_label
+from streams.wire.codec import read_complaint, read_label, read_revision
 
 NOW = REVIEWED_AT
 HOUR = timedelta(hours=1)
@@ -42,14 +44,16 @@ def store(reviews_url: str) -> Iterator[Store]:
 
 @pytest.fixture
 def complaints(store: Store) -> Complaints:
-    return Complaints(store.engine)
+    return Complaints(store.engine, "s-1")
 
 
 def a_block(number: int = 1, *, version: str | None = "m-7", hours_ago: int = 1) -> StoppedPayment:
     source = DecisionSource.RULES if version is None else DecisionSource.MODEL
+    decision = structs.replace(
+        a_decision(), decision_id=f"d.1.{number}", transaction_id=f"t-{number}", outcome=Outcome.BLOCK
+    )
     return StoppedPayment(
-        decision_id=f"d.1.{number}",
-        transaction_id=f"t-{number}",
+        decided=decided(decision, PLACE),
         source=source,
         model_version=version,
         stopped_at=NOW - hours_ago * HOUR,
@@ -138,10 +142,37 @@ def test_an_upheld_one_is_told_with_its_label_and_a_rejected_one_without(store: 
         complaints.settle(f"c-{number}", state, "ann", NOW + HOUR)
         complaints.settle(f"c-{number}", state, "bob", NOW + 2 * HOUR)
     told = [[each.topic for each in unsent.tellings] for unsent in store.unsent(10)]
-    assert told == [[Topic.COMPLAINTS], [Topic.COMPLAINTS, Topic.LABELS], [Topic.COMPLAINTS], [Topic.COMPLAINTS]]
-    word, label = store.unsent(10)[1].tellings
+    upheld = [Topic.COMPLAINTS, Topic.REVISED, Topic.LABELS]
+    assert told == [[Topic.COMPLAINTS], upheld, [Topic.COMPLAINTS], [Topic.COMPLAINTS]]
+    word, revised, label = store.unsent(10)[1].tellings
     assert read_complaint(word.value.encode()).settled_by == "ann"
+    revision = read_revision(revised.value.encode())
+    assert (revision.revision_id, revision.outcome) == ("d.1.1.complaint_upheld", "approve")
+    assert (revised.partition, revised.key) == (PLACE.partition, revision.pan_token)
     assert read_label(label.value.encode()).source == "customer_complaint"
+
+
+def test_it_is_revised_even_when_the_payment_was_forgotten_meanwhile(store: Store, complaints: Complaints) -> None:
+    case_id = blocked(store, 5)
+    complaints.receive(replace(a_complaint(), transaction_id="t-1-5"))
+    assert complaints.forget(NOW + HOUR) == 1
+    complaints.settle("c-1", UPHELD, "bob", NOW + 2 * HOUR)
+    [revision] = [
+        read_revision(each.value.encode()) for each in store.unsent(10)[-1].tellings if each.topic is Topic.REVISED
+    ]
+    assert (revision.decision_id, revision.supersedes) == (case_id, f"{case_id}.verdict")
+    assert (revision.decided_outcome, revision.settings_version) == ("review", "s-1")
+
+
+def test_those_of_a_payment_are_found(store: Store, complaints: Complaints) -> None:
+    store.open([], {}, [a_block(1), a_block(2)])
+    for number, payment in ((1, 1), (2, 2)):
+        complaints.receive(a_complaint(number, payment))
+    complaints.settle("c-1", REJECTED, "ann", NOW)
+    again = replace(a_complaint(3), complained_at=NOW + HOUR)
+    complaints.receive(again)
+    assert [each.complaint_id for each in complaints.of_transaction("t-1")] == ["c-1", "c-3"]
+    assert complaints.of_transaction("t-9") == []
 
 
 def test_of_words_at_once_one_is_taken_and_told(store: Store, complaints: Complaints) -> None:

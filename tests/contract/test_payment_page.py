@@ -6,11 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from support.reviews import a_store
 from support.shown import lived
 from support.site import POLICY, Site
-from support.wire_samples import KEY, transaction_bytes
+from support.wire_samples import KEY, PLACE, a_decision, transaction_bytes
 
+from rules.complaint import Complaint, ComplaintState, stopped_by_decision
+from rules.decision import Outcome
 from streams.broker.topics import Topic
 
 MARKUP = '<img src=x onerror="alert(1)">'
@@ -45,6 +48,19 @@ def test_what_has_a_case_is_told_with_it(site: Site) -> None:
     assert f'href="/cases/{only}"' in page
     assert "ann: lease" in page
     assert "not kept any more" in page  # the topics of this site are empty
+
+
+def test_a_complaint_and_what_became_of_it_are_told(site: Site) -> None:
+    blocked = structs.replace(a_decision(), outcome=Outcome.BLOCK)
+    site.store.open([], {}, [payment for payment in [stopped_by_decision(blocked, PLACE)] if payment])
+    complaints = site.store.complaints
+    complaints.receive(
+        Complaint(complaint_id="c-1", transaction_id=blocked.transaction_id, text=MARKUP, complained_at=site.now)
+    )
+    complaints.settle("c-1", ComplaintState.UPHELD, "bob", site.now + timedelta(hours=1))
+    page = site.browser("ann").get("/payments", params={"transaction": blocked.transaction_id}).text
+    assert "received: “&lt;img" in page
+    assert "bob: upheld" in page
 
 
 def test_the_case_leads_to_the_story(site: Site) -> None:

@@ -112,6 +112,9 @@ def a_price_event() -> PriceEvent:
     return price_event(move, source="holdfast/console")
 
 
+PLACE = InputPosition(topic="decisions.review", partition=3, offset=4)
+
+
 def a_decision() -> Decision:
     return Decision(
         decision_id="d-1",
@@ -171,7 +174,7 @@ def a_revision() -> Revision:
         amount_minor=decision.amount_minor,
         currency=decision.currency,
         merchant_id=decision.merchant_id,
-        decision=InputPosition(topic="decisions.review", partition=3, offset=4),
+        decision=PLACE,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
-from support.wire_samples import a_decision, a_revision
+from support.wire_samples import PLACE, a_decision, a_revision
 
 from models.label import LabelSource, LabelState
 from rules.complaint import (
@@ -21,7 +21,7 @@ from rules.complaint import (
     stopped_by_revision,
 )
 from rules.decision import DecisionSource, Outcome
-from rules.revision import RevisionKind
+from rules.revision import RevisionKind, decided, decided_before
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -47,7 +47,7 @@ def about_a_verdict() -> Complaint:
 
 
 def test_it_is_linked_to_who_stopped_the_payment() -> None:
-    stopped = stopped_by_decision(structs.replace(a_decision(), outcome=Outcome.BLOCK))
+    stopped = stopped_by_decision(structs.replace(a_decision(), outcome=Outcome.BLOCK), PLACE)
     assert stopped is not None
     linked = a_complaint().about(stopped)
     assert (linked.decision_id, linked.decision_source, linked.model_version) == ("d-1", "stand_in", "m-7")
@@ -64,7 +64,7 @@ def test_what_the_console_adds_cannot_be_handed_in() -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.APPROVE, Outcome.REVIEW])
 def test_what_was_not_blocked_stopped_nothing(outcome: Outcome) -> None:
-    assert stopped_by_decision(structs.replace(a_decision(), outcome=outcome)) is None
+    assert stopped_by_decision(structs.replace(a_decision(), outcome=outcome), PLACE) is None
     assert stopped_by_revision(replace(FINAL, outcome=outcome)) is None
 
 
@@ -81,6 +81,31 @@ def test_only_an_upheld_complaint_is_a_label() -> None:
     assert label is not None
     assert (label.source, label.state) == (LabelSource.CUSTOMER_COMPLAINT, LabelState.LEGITIMATE)
     assert (label.transaction_id, label.received_at) == ("t-1", NOW + HOUR)
+
+
+def test_only_an_upheld_complaint_revises_what_stopped_the_payment() -> None:
+    stopped = stopped_by_revision(FINAL)
+    assert stopped is not None
+    linked = a_complaint().about(stopped)
+    assert linked.revision(stopped, "s-1") is None
+    assert linked.settled(ComplaintState.REJECTED, "bob", NOW + HOUR).revision(stopped, "s-1") is None
+    revision = linked.settled(ComplaintState.UPHELD, "bob", NOW + HOUR).revision(stopped, "s-1")
+    assert revision is not None
+    assert (revision.kind, revision.outcome, revision.agreement) == ("complaint_upheld", "approve", "differ")
+    assert (revision.reviewers, revision.revised_at, revision.settings_version) == (("bob",), NOW + HOUR, "s-1")
+    assert (revision.supersedes, revision.revision_id) == (FINAL.revision_id, f"{FINAL.decision_id}.complaint_upheld")
+    assert decided_before(revision) == decided_before(FINAL)
+    assert stopped_by_revision(revision) is None
+
+
+def test_of_a_decision_that_blocked_the_revision_takes_the_place() -> None:
+    blocked = structs.replace(a_decision(), outcome=Outcome.BLOCK)
+    stopped = stopped_by_decision(blocked, PLACE)
+    assert stopped is not None
+    revision = a_complaint().about(stopped).settled(ComplaintState.UPHELD, "bob", NOW).revision(stopped, "s-1")
+    assert revision is not None
+    assert (revision.supersedes, revision.decision, revision.decided_outcome) == (None, PLACE, "block")
+    assert decided_before(revision) == decided(blocked, PLACE)
 
 
 def test_whoever_stopped_the_payment_does_not_judge_the_complaint() -> None:

@@ -2,8 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+from support.wire_samples import PLACE, a_decision
+
 from rules.complaint import Complaint, ComplaintState, StoppedPayment
 from rules.decision import DecisionSource
+from rules.revision import decided
 from streams.metrics.console import ConsoleMetrics
 from streams.reviewing.publications import complaint_tellings
 
@@ -26,13 +29,12 @@ def test_the_outbox_waits_for_as_long_as_the_same_is_next() -> None:
 
 def test_each_word_on_a_complaint_counts_by_who_stopped_the_payment_and_its_time_once_it_is_settled() -> None:
     metrics = ConsoleMetrics()
-    stopped = StoppedPayment(
-        decision_id="d-1", transaction_id="t-1", source=DecisionSource.MODEL, model_version="m-7", stopped_at=NOW
-    )
+    source = DecisionSource.MODEL
+    stopped = StoppedPayment(decided=decided(a_decision(), PLACE), source=source, model_version="m-7", stopped_at=NOW)
     received = Complaint(complaint_id="c-1", transaction_id="t-1", complained_at=NOW).about(stopped)
     upheld = received.settled(ComplaintState.UPHELD, "ann", NOW + 30 * MINUTE)
     for each in (received, upheld):
-        metrics.told(complaint_tellings(each))
+        metrics.told(complaint_tellings(each, each.revision(stopped, "s-1")))
     metrics.stopped([stopped])
 
     def sample(name: str, **labels: str) -> float | None:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.daily import SECONDS_PER_DAY
+from rules.complaint import Complaint
 from streams.overseeing.story import AROUND, MOST_RECORDS, MOST_SECONDS, SPANS, Search, Story
 from streams.reviewing.accounts import User
 from streams.reviewing.store import KeptCase, Said
@@ -24,11 +25,13 @@ async def payment_page(console: Console, request: Request, user: User) -> Respon
     story: Story | None = None
     kept: list[KeptCase] = []
     history: list[Said] = []
+    complaints: list[Complaint] = []
     if wanted:
         ids = await run_in_threadpool(console.store.of_transaction, wanted)
         kept = await run_in_threadpool(console.store.cases, ids)
         for each in kept:
             history += await run_in_threadpool(console.store.history, each.case.case_id)
+        complaints = await run_in_threadpool(console.store.complaints.of_transaction, wanted)
         known = (kept[0].decision, kept[0].place) if kept else None
         async with console.cluster.reading() as consumer:
             search = Search(consumer, console.settings, wanted)
@@ -44,7 +47,7 @@ async def payment_page(console: Console, request: Request, user: User) -> Respon
         amount=views.amount(decision.amount_minor, decision.currency) if decision else "",
         bars=views.bars_of(decision) if decision else [],
         cases=[views.line_of(each, console.clock()) for each in kept],
-        events=events_of(story, history) if story is not None else [],
+        events=events_of(story, history, complaints) if story is not None else [],
         most_records=MOST_RECORDS,
         most_seconds=int(MOST_SECONDS),
         farthest_days=int(SPANS[-1] // SECONDS_PER_DAY),

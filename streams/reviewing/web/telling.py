@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models.label import Label
+from rules.complaint import Complaint, ComplaintState
 from rules.decision import Decision
 from rules.revision import Revision
 from streams.overseeing.story import Story
@@ -21,9 +22,11 @@ class Event:
     what: str
 
 
-def events_of(story: Story, history: Sequence[Said]) -> list[Event]:
+def events_of(story: Story, history: Sequence[Said], complaints: Sequence[Complaint]) -> list[Event]:
     """All of it, the first first."""
     found = [*_of_topics(story), *(_of_case(each) for each in history)]
+    for each in complaints:
+        found += _of_complaint(each)
     return sorted(found, key=lambda each: each.at)
 
 
@@ -36,6 +39,14 @@ def _of_topics(story: Story) -> Iterable[Event]:
 
 def _of_case(said: Said) -> Event:
     return Event(at=said.at, where="case", what=f"{said.speaker or 'by itself'}: {said.word.replace('_', ' ')}")
+
+
+def _of_complaint(complaint: Complaint) -> Iterable[Event]:
+    words = f": “{complaint.text}”" if complaint.text else ""
+    yield Event(at=complaint.complained_at, where="complaint", what=f"{ComplaintState.RECEIVED}{words}")
+    if complaint.settled_at is not None:
+        what = f"{complaint.settled_by}: {complaint.state}"
+        yield Event(at=complaint.settled_at, where="complaint", what=what)
 
 
 def _sentence(what: Decision | Revision | Label | DeadLetterReport) -> str:

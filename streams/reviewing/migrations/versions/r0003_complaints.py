@@ -16,7 +16,7 @@ def upgrade() -> None:
         sa.Column("stopped_at", sa.BigInteger, nullable=False),
         sa.Column("source", sa.String(16), nullable=False),
         sa.Column("model_version", sa.String(64)),
-        sa.Column("reviewers", sa.Text, nullable=False),
+        sa.Column("document", sa.Text, nullable=False),
     )
     op.create_index("stopped_by_transaction", "stopped", ["transaction_id"])
     op.create_index("stopped_by_time", "stopped", ["stopped_at", "source", "model_version"])
@@ -24,12 +24,15 @@ def upgrade() -> None:
         "complaints",
         sa.Column("complaint_id", sa.String(48), primary_key=True),
         sa.Column("decision_id", sa.String(64), nullable=False),
+        sa.Column("transaction_id", sa.String(64), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("complained_at", sa.BigInteger, nullable=False),
         sa.Column("stopped_at", sa.BigInteger, nullable=False),
         sa.Column("document", sa.Text, nullable=False),
+        sa.Column("payment", sa.Text, nullable=False),
     )
     op.create_index("complaints_by_time", "complaints", ["stopped_at"])
+    op.create_index("complaints_by_transaction", "complaints", ["transaction_id"])
     for name, column, where, unique in (
         ("complaints_by_decision", "decision_id", sa.text("state <> 'rejected'"), True),
         ("complaints_to_settle", "complained_at", sa.text("state = 'received'"), False),
