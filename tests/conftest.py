@@ -5,6 +5,7 @@ fails is tried once more, as Kafka's own build does; its first failure is printe
 failures fail the run. Tests of pure logic, of quality and of faults under load are never tried twice.
 """
 
+import signal
 import uuid
 from collections.abc import Iterator
 
@@ -18,6 +19,10 @@ from streams.broker.kafka_launch import KafkaOptions
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
+
+# A run in the background of a shell is told to ignore Ctrl-C, and so would be all that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TRIED_TWICE = ("kafka", "browser")
 MOST_TRIED_TWICE = 3  # in one run
