@@ -56,7 +56,7 @@ lock: ## Resolve the dependencies anew; needs uv
 	$(LOCK) -o requirements.txt
 	$(LOCK) --group dev -o requirements-dev.txt
 
-LOCK := uv pip compile pyproject.toml --extra data --extra postgresql --extra report --universal --python-version 3.11 --generate-hashes \
+LOCK := uv pip compile pyproject.toml --extra data --extra postgresql --extra report --extra oidc --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --quiet
 
 clean: ## Remove the environment, caches and local data

@@ -5,8 +5,9 @@ Made on the hot path: as structs its records take a seventh of the time that fro
 
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
+from models.card_history import CardHistory
 from models.score import Contribution
 from models.transaction import UtcTime
 
@@ -133,3 +134,4 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     schema_version: int
     propensity: float | None = None  # how likely this outcome was, of a would-be block that might be explored
     credibility: float | None = None  # the largest p-value; None likewise, and where too little is known for p-values
+    card_history: CardHistory | UnsetType = UNSET  # for whoever looks; not of approvals

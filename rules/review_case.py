@@ -12,6 +12,7 @@ from models.information import InformationAnswer, InformationChannel, Informatio
 from models.transaction import UtcTime
 from rules.decision import Outcome, ReasonCode
 
+_QUESTION = ".q"  # before the number of a question
 LINES = (1, 2)  # the second line takes what the first escalates, and what two reviewers see differently
 
 
@@ -183,7 +184,7 @@ class Case:
     @property
     def request_id(self) -> str:
         """The name of the latest question."""
-        return f"{self.case_id}.q{self.questions}"
+        return f"{self.case_id}{_QUESTION}{self.questions}"
 
     @property
     def free_from(self) -> datetime | None:
@@ -317,3 +318,8 @@ class Case:
             raise WordRefused(Refusal.SECOND_LINE_ONLY)
         if any(each.reviewer == reviewer.name for each in self.verdicts):
             raise WordRefused(Refusal.OTHER_EYES_NEEDED)
+
+
+def case_of(answer: InformationAnswer) -> str:
+    """The case in which its question was asked, if there is one."""
+    return answer.request_id.rpartition(_QUESTION)[0]

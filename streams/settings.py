@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -151,6 +152,7 @@ class ConsoleSettings:
     sweep_seconds: Seconds = 1.0  # between looks for cases that are due, and for queues that are full
     host: str = "127.0.0.1"  # beyond this machine only behind a proxy with TLS
     port: Annotated[int, Meta(ge=-1, le=65535)] = 8480  # of the pages; 0: any free one; -1: no pages
+    answers_secret: str = field(default="", repr=False)  # of answers that come by HTTP; empty: none do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,12 +186,37 @@ Url = Annotated[str, Meta(pattern=r"\A(https?://\S+)?\Z")]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardSettings:
-    """Where `holdfast forward` sends alerts; empty: not there."""
+    """Where `holdfast forward` sends alerts and questions; empty: not there."""
 
     webhook_url: Url = ""
     webhook_secret: str = field(default="", repr=False)  # of Standard Webhooks; empty: nothing is signed
     alertmanager_url: Url = ""  # the address of Alertmanager, without the path of its API
+    questions_url: Url = ""  # for what reviewers ask, signed with the same secret
     timeout_seconds: Seconds = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcSettings:
+    """The identity provider that says who comes into the console; without an issuer there is none.
+
+    Raises ValueError where it could be anybody's, or could send nobody back.
+    """
+
+    issuer: Url = ""
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    redirect_url: Url = ""  # the console's /login/provider/back, as browsers reach it
+    claim: str = "preferred_username"  # of the id_token, that is the user's name
+    scope: str = "openid profile"
+
+    def __post_init__(self) -> None:
+        if not self.issuer:
+            return
+        if not (self.client_id and self.redirect_url):
+            raise ValueError("an issuer needs client_id and redirect_url beside it")
+        where = urlsplit(self.issuer)
+        if where.scheme != "https" and where.hostname not in ("127.0.0.1", "localhost", "::1"):
+            raise ValueError("an issuer on another machine must have https, or anybody can be it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +261,7 @@ class Settings:
     audit: AuditSettings = field(default_factory=AuditSettings)
     watch: WatchSettings = field(default_factory=WatchSettings)
     forward: ForwardSettings = field(default_factory=ForwardSettings)
+    oidc: OidcSettings = field(default_factory=OidcSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
 
     @property
@@ -247,6 +275,8 @@ class Settings:
         plain = asdict(self)
         plain["broker"].pop("sasl_password")
         plain["forward"].pop("webhook_secret")
+        plain["console"].pop("answers_secret")
+        plain["oidc"].pop("client_secret")
         plain["exploration"].pop("salt")
         plain["console"].pop("store_url")
         return hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()[:12]

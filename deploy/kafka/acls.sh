@@ -67,7 +67,7 @@ allow_transactions reconciler reconciler
 
 # The console reads without a group; its one transactional id fences a second one. It asks how far the lanes have come.
 allow console Read "$inputs $decisions decisions.revised transactions.DLT information.answered complaints console-state alerts heartbeats models learner-state rules control"
-allow console Write "decisions.revised labels information.requested complaints review-prices control rules console-state heartbeats"
+allow console Write "decisions.revised labels information.requested information.answered complaints review-prices control rules console-state heartbeats"
 allow_group console literal "$app-${prefix}lanes" Describe
 allow_transactions console console
 
@@ -75,8 +75,8 @@ allow_transactions console console
 allow watcher Read "heartbeats alerts canaries"
 allow watcher Write "heartbeats alerts transactions"
 
-# The forwarder: a group for each place that it sends alerts to.
-allow forwarder Read alerts
+# The forwarder: a group for each place that it sends alerts or questions to.
+allow forwarder Read "alerts information.requested"
 allow_group forwarder prefixed "$app-${prefix}forward-"
 
 # The auditor and `holdfast audit` read without a group, and ask how far the lanes' has come.

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 
 import structlog
 from aiokafka import ConsumerRecord
+from msgspec import UNSET
 
 from models.activity import Activity, activity
 from models.canary import CANARY_KEY
+from models.card_history import card_history
 from models.dead_letter import DeadLetterReason
 from models.features import features
 from models.fingerprint import id_hash
@@ -264,6 +266,7 @@ class Decider:
         transaction, record = each.transaction, each.record
         age = now - record.timestamp / 1000
         verdict = each.verdict
+        passed = conclusion.outcome is Outcome.APPROVE
         return Decision(
             decision_id=f"d.{record.partition}.{record.offset}",
             transaction_id=transaction.transaction_id,
@@ -296,6 +299,7 @@ class Decider:
             schema_version=SCHEMA_VERSION,
             propensity=conclusion.propensity,
             credibility=conclusion.credibility,
+            card_history=UNSET if passed else card_history(each.at, each.profile),
         )
 
 

@@ -1,1 +1,1 @@
-"""Where alerts leave for elsewhere: Alertmanager, and a webhook."""
+"""Where alerts and reviewers' questions leave for elsewhere: Alertmanager, and webhooks."""

@@ -1,4 +1,4 @@
-"""The forwarder process: every alert to each place that is set, in order, until it is taken."""
+"""The forwarder process: every record of a topic to each place that is set for it, in order, until it is taken."""
 
 import asyncio
 import random
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 
 import aiohttp
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.broker.clients import reader
 from streams.broker.reading import partitions_of
 from streams.broker.topics import Topic
-from streams.forwarding.requests import Request, to_alertmanager, to_webhook
+from streams.forwarding.requests import Request, question_to_webhook, to_alertmanager, to_webhook
 from streams.lifetime import live
 from streams.metrics.endpoint import expose
 from streams.metrics.forwarder import ForwardMetrics
 from streams.ready_signal import tell_ready
 from streams.settings import Settings
-from streams.wire.alert import AlertEvent, read_alert
-from streams.wire.codec import MalformedRecord
+from streams.wire.alert import read_alert
+from streams.wire.codec import MalformedRecord, read_request
 
 log = structlog.get_logger()
 
@@ -32,11 +32,12 @@ POLL_MS = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where alerts go, and what of each."""
+    """Where records of a topic go, and what of each; the request raises MalformedRecord."""
 
     name: str
+    topic: Topic
     url: str
-    request: Callable[[AlertEvent], Request | None]
+    request: Callable[[bytes | None], Request | None]
 
 
 class NowhereToForward(Exception):
@@ -46,29 +47,48 @@ class NowhereToForward(Exception):
 def places(settings: Settings) -> list[Place]:
     """Those that are set. Raises NowhereToForward."""
     forward = settings.forward
+    secret = forward.webhook_secret
     found = []
     if forward.webhook_url:
-        secret = forward.webhook_secret
         found.append(
             Place(
                 name="webhook",
+                topic=Topic.ALERTS,
                 url=forward.webhook_url,
-                request=lambda event: to_webhook(event, secret, time.time()),
+                request=lambda value: to_webhook(read_alert(value), secret, time.time()),
             )
         )
     if forward.alertmanager_url:
         url = f"{forward.alertmanager_url.rstrip('/')}/api/v2/alerts"
-        found.append(Place(name="alertmanager", url=url, request=to_alertmanager))
+        found.append(
+            Place(
+                name="alertmanager",
+                topic=Topic.ALERTS,
+                url=url,
+                request=lambda value: to_alertmanager(read_alert(value)),
+            )
+        )
+    if forward.questions_url:
+        found.append(
+            Place(
+                name="questions",
+                topic=Topic.INFORMATION_REQUESTED,
+                url=forward.questions_url,
+                request=lambda value: question_to_webhook(read_request(value), secret, time.time()),
+            )
+        )
     if not found:
-        raise NowhereToForward("Set forward.webhook_url or forward.alertmanager_url: there is nowhere to forward to.")
+        raise NowhereToForward(
+            "Set forward.webhook_url, forward.alertmanager_url or forward.questions_url: nothing is to be forwarded."
+        )
     return found
 
 
 class Forwarder:
     """Of one place, at a pace of its own: one that does not answer holds up no other.
 
-    At least once: where it stands is committed after an alert was taken, or refused for good. A place that was never
-    forwarded to begins with the alerts that come.
+    At least once: where it stands is committed after a record was taken, or refused for good. A place that was never
+    forwarded to begins with the records that come.
     """
 
     def __init__(
@@ -78,48 +98,49 @@ class Forwarder:
         self._place = place
         self._metrics = metrics
         self._session = session
-        [self._alerts] = partitions_of(settings, [Topic.ALERTS])
 
     async def run(self) -> None:
         """Forward until cancelled."""
-        alerts = self._alerts
+        partitions = partitions_of(self._settings, [self._place.topic])
         group = f"{self._settings.app}-{self._settings.topics.prefix}forward-{self._place.name}"
         consumer = reader(self._settings.broker, group_id=group, auto_offset_reset="latest")
         await consumer.start()
         try:
-            consumer.assign([alerts])
-            if await consumer.committed(alerts) is None:
-                await consumer.commit({alerts: OffsetAndMetadata(await consumer.position(alerts), "")})
+            consumer.assign(partitions)
+            for partition in partitions:
+                if await consumer.committed(partition) is None:
+                    await _stand_at(consumer, partition, await consumer.position(partition))
             while True:
-                for record in (await consumer.getmany(alerts, timeout_ms=POLL_MS)).get(alerts, ()):
-                    await self._forward(record)
-                    await self._done(consumer, record)
+                for partition, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
+                    for record in records:
+                        await self._forward(record)
+                        await _stand_at(consumer, partition, record.offset + 1)
         finally:
             await consumer.stop()
 
-    async def _done(self, consumer: AIOKafkaConsumer, record: ConsumerRecord) -> None:
-        await consumer.commit({self._alerts: OffsetAndMetadata(record.offset + 1, "")})
-
     async def _forward(self, record: ConsumerRecord) -> None:
-        try:
-            event = read_alert(record.value)
-        except MalformedRecord as error:
-            log.error("alert_unreadable", offset=record.offset, error=str(error))
-            return
-        pause = FIRST_PAUSE
-        while (request := self._place.request(event)) is not None:
+        pause, where = FIRST_PAUSE, {"place": self._place.name, "partition": record.partition, "offset": record.offset}
+        while (request := self._request(record)) is not None:
             status = await self._post(request)
             if status is not None and status < 300:
                 self._metrics.forwarded(self._place.name)
                 return
             if status is not None and status < 500 and status not in TRY_AGAIN:
-                log.error("alert_refused", place=self._place.name, status=status, event_id=event.id)
+                log.error("refused_there", status=status, **where)
                 self._metrics.refused(self._place.name)
                 return
-            log.warning("alert_not_taken", place=self._place.name, status=status, event_id=event.id)
+            log.warning("not_taken", status=status, **where)
             self._metrics.failed(self._place.name)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - so that many do not come at once
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _request(self, record: ConsumerRecord) -> Request | None:
+        """Made anew for each try, for its signature says when it was sent; None where nothing is to be sent."""
+        try:
+            return self._place.request(record.value)
+        except MalformedRecord as error:
+            log.error("unreadable", topic=record.topic, offset=record.offset, error=str(error))
+            return None
 
     async def _post(self, request: Request) -> int | None:
         """The status of the answer; None without one."""
@@ -130,6 +151,10 @@ class Forwarder:
                 return answer.status
         except (aiohttp.ClientError, TimeoutError):
             return None
+
+
+async def _stand_at(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> None:
+    await consumer.commit({partition: OffsetAndMetadata(offset, "")})
 
 
 def run(settings: Settings) -> None:

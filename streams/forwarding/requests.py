@@ -1,17 +1,14 @@
-"""What is sent of an alert over HTTP: to Alertmanager's API, and as a CloudEvent to a webhook. Pure."""
+"""What is sent over HTTP: alerts to Alertmanager's API, alerts and questions as CloudEvents to a webhook. Pure."""
 
-import base64
-import binascii
-import hashlib
-import hmac
 from typing import NamedTuple
 
 import orjson
 
 from models.alert import AlertStatus
+from models.information import InformationRequest
 from streams.wire.alert import CONTENT_TYPE, AlertEvent, write_alert
-
-SECRET_PREFIX = "whsec_"  # noqa: S105 - before base64, as Standard Webhooks has it
+from streams.wire.question_event import question_event, write_question_event
+from streams.wire.webhook import signed
 
 
 class Request(NamedTuple):
@@ -22,20 +19,14 @@ class Request(NamedTuple):
 
 
 def to_webhook(event: AlertEvent, secret: str, now: float) -> Request:
-    """The event in structured mode (CloudEvents HTTP binding 1.0.2), signed as Standard Webhooks 1.0 says.
+    """An alert in structured mode (CloudEvents HTTP binding 1.0.2), signed if there is a secret; `now` is Unix time."""
+    return _event(event.id, write_alert(event), secret, now)
 
-    `now` is seconds since 1970. Without a secret it is not signed.
-    """
-    body = write_alert(event)
-    headers = {"content-type": f"{CONTENT_TYPE}; charset=utf-8", "webhook-id": event.id}
-    if secret:
-        timestamp = str(int(now))
-        signed = hmac.digest(_key(secret), f"{event.id}.{timestamp}.".encode() + body, hashlib.sha256)
-        headers |= {
-            "webhook-timestamp": timestamp,
-            "webhook-signature": f"v1,{base64.b64encode(signed).decode()}",
-        }
-    return Request(headers, body)
+
+def question_to_webhook(request: InformationRequest, secret: str, now: float) -> Request:
+    """A reviewer's question, likewise."""
+    event = question_event(request)
+    return _event(event.id, write_question_event(event), secret, now)
 
 
 def to_alertmanager(event: AlertEvent) -> Request | None:
@@ -63,10 +54,6 @@ def to_alertmanager(event: AlertEvent) -> Request | None:
     return Request({"content-type": "application/json"}, orjson.dumps([told], option=orjson.OPT_UTC_Z))
 
 
-def _key(secret: str) -> bytes:
-    if secret.startswith(SECRET_PREFIX):
-        try:
-            return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-        except binascii.Error:
-            return secret.encode()
-    return secret.encode()
+def _event(event_id: str, body: bytes, secret: str, now: float) -> Request:
+    headers = {"content-type": f"{CONTENT_TYPE}; charset=utf-8"}
+    return Request(headers | signed(event_id, body, secret, now), body)

@@ -70,7 +70,7 @@ COMMANDS = {
     ),
     "forward": LazyCommand(
         place="processes:forward",
-        summary="Send each alert on to Alertmanager or a webhook, as the settings say, until SIGTERM.",
+        summary="Send alerts and reviewers' questions on to Alertmanager and webhooks, until SIGTERM.",
         example="HOLDFAST_FORWARD_ALERTMANAGER_URL=http://127.0.0.1:9093 holdfast forward",
         panel=RUN,
     ),

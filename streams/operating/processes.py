@@ -2,6 +2,7 @@
 
 import asyncio
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -89,6 +90,8 @@ def console(ctx: typer.Context) -> None:
     the default of its queue. There is one console: a second one fences the first. Logs go to standard error; exit code
     70 means: start it again.
     """
+    if settings_of(ctx).oidc.issuer and find_spec("jwt") is None:
+        raise typer.BadParameter("oidc.issuer needs what `pip install 'holdfast[oidc]'` brings")
     settings = _ready_cluster(ctx)
 
     from streams.reviewing.process import run
@@ -110,7 +113,7 @@ def watcher(ctx: typer.Context) -> None:
 
 
 def forward(ctx: typer.Context) -> None:
-    """Send each alert on to Alertmanager or a webhook, as the settings say, until SIGTERM.
+    """Send alerts and reviewers' questions on to Alertmanager and webhooks, until SIGTERM.
 
     At least once each, in order, tried again until it is taken. Logs go to standard error; exit code 70 means: start it
     again.

@@ -27,15 +27,19 @@ def put(
     *,
     role: Annotated[Role, typer.Option(help="What they are there for.")] = Role.ANALYST,
     password: Annotated[
-        str,
-        typer.Option(
-            envvar="HOLDFAST_NEW_PASSWORD", prompt=True, confirmation_prompt=True, hide_input=True, help="Asked for."
-        ),
-    ],
+        str | None, typer.Option(envvar="HOLDFAST_NEW_PASSWORD", help="Asked for unless it is in the environment.")
+    ] = None,
+    no_password: Annotated[
+        bool, typer.Option("--no-password", help="Only the identity provider of the settings lets them in.")
+    ] = False,
 ) -> None:
     """Make a user, or give one another role and password; who is in with the old one is out."""
     from streams.reviewing.accounts import AccountRefused
 
+    if no_password:
+        password = None
+    elif password is None:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     accounts, log = _kept(ctx)
     try:
         accounts.put(name, role, password)

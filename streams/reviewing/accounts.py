@@ -54,15 +54,19 @@ class Accounts:
         self._hasher = hasher or argon2.PasswordHasher()
         self._nobodys = self._hasher.hash(secrets.token_urlsafe())
 
-    def put(self, name: str, role: Role, password: str) -> None:
-        """Make a user, or give one another role and password; their sessions end. Raises AccountRefused."""
+    def put(self, name: str, role: Role, password: str | None) -> None:
+        """Make a user, or give one another role and password; their sessions end. Raises AccountRefused.
+
+        Without a password nobody but the identity provider lets them in.
+        """
         try:
             msgspec.convert(name, UserName)
         except msgspec.ValidationError:
             raise AccountRefused("a name is 1 to 64 of A-Z a-z 0-9 _ . @ -") from None
-        if len(password) < LEAST_PASSWORD:
+        if password is not None and len(password) < LEAST_PASSWORD:
             raise AccountRefused(f"a password has at least {LEAST_PASSWORD} characters")
-        kept = {"role": role.value, "password": self._hasher.hash(password), "active": True}
+        hidden = "" if password is None else self._hasher.hash(password)
+        kept = {"role": role.value, "password": hidden, "active": True}
         with self._engine.begin() as connection:
             if connection.execute(users.update().where(users.c.name == name).values(**kept)).rowcount == 0:
                 connection.execute(users.insert().values(name=name, **kept))
@@ -90,8 +94,15 @@ class Accounts:
             self._hasher.verify(kept or self._nobodys, password)
         except argon2.exceptions.VerificationError:
             return None
-        if kept is None:
-            return None
+        return self._begin(name, now) if kept else None
+
+    def let_in(self, name: str, now: datetime) -> str | None:
+        """The token of a new session for somebody who has proved elsewhere who they are; None for no user of ours."""
+        with self._reading.begin() as connection:
+            known = connection.scalar(sa.select(users.c.name).where(users.c.name == name, users.c.active))
+        return None if known is None else self._begin(name, now)
+
+    def _begin(self, name: str, now: datetime) -> str:
         token = secrets.token_urlsafe(32)
         with self._engine.begin() as connection:
             connection.execute(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from models.information import InformationAnswer, InformationChannel, InformationTopic
 from rules.decision import Outcome
 from rules.policy import CostPolicy
-from rules.review_case import Case, Refusal, Reviewer, VerdictReason, WordRefused
+from rules.review_case import Case, Refusal, Reviewer, VerdictReason, WordRefused, case_of
 from rules.review_policy import ReviewPolicy, ReviewQueue, re_score_of
 from rules.revision import Revision
 from streams.reviewing.store import MOST_ATTEMPTS, Contended, NoSuchCase, Said, Store, Word
@@ -94,8 +94,7 @@ class Desk:
 
     def hear_answer(self, answer: InformationAnswer, now: datetime) -> Case:
         """Information has come."""
-        case_id, _, _ = answer.request_id.rpartition(".q")
-        return self._say(case_id, lambda case: case.answered(answer), "answer", None, now)
+        return self._say(case_of(answer), lambda case: case.answered(answer), "answer", None, now)
 
     def hear_re_score(self, revision: Revision, now: datetime) -> Case | None:
         """The model has looked again; None if that says nothing, or of no case."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from models.information import InformationAnswer
 from rules.complaint import Complaint
 from rules.decision import Decision, InputPosition
 from rules.review_case import Case
@@ -11,7 +12,7 @@ from rules.review_outcome import information_request, verdict_label
 from rules.review_price import PriceMove
 from rules.revision import Revision
 from streams.broker.topics import Topic
-from streams.wire.codec import write_complaint, write_label, write_request, write_revision
+from streams.wire.codec import write_answer, write_complaint, write_label, write_request, write_revision
 from streams.wire.review_price import REVIEW_PRICE, PriceOrder, price_event, write_price_event, write_price_order
 
 
@@ -62,6 +63,11 @@ def complaint_tellings(complaint: Complaint, revision: Revision | None) -> tuple
     if (label := complaint.label()) is not None:
         told.append(Telling(topic=Topic.LABELS, key=key, value=write_label(label).decode()))
     return tuple(told)
+
+
+def answer_telling(answer: InformationAnswer) -> Telling:
+    """An answer that came by another way than its topic."""
+    return Telling(topic=Topic.INFORMATION_ANSWERED, key=answer.request_id, value=write_answer(answer).decode())
 
 
 def price_tellings(move: PriceMove) -> tuple[Telling, ...]:

@@ -15,28 +15,29 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from models.information import InformationAnswer
 from rules.complaint import StoppedPayment, stopped_by_revision
 from rules.decision import Decision, InputPosition
-from rules.review_case import LINES, Case, Reviewer
+from rules.precedent import chief_reason
+from rules.review_case import LINES, Case, Reviewer, case_of
 from rules.review_outcome import final_revision
 from rules.review_policy import ReviewPolicy
 from rules.revision import Revision
 from streams.reviewing.complaints import Complaints, stopped_rows
 from streams.reviewing.database import READ_ONLY
+from streams.reviewing.kept_case import KeptCase, kept_case
 from streams.reviewing.moments import micros, moment
+from streams.reviewing.precedents import Precedents
 from streams.reviewing.prices import Prices
-from streams.reviewing.publications import Telling, read_tellings, tellings, write_tellings
+from streams.reviewing.publications import Telling, answer_telling, read_tellings, tellings, write_tellings
 from streams.reviewing.second_looks import SecondLooks, second_look_row, verdict_row
 from streams.reviewing.tables import cases, deliveries, outbox, positions, second_looks, stopped, verdicts, words
-from streams.wire.codec import read_decision
 
 MOST_ATTEMPTS = 50  # each but the last lost to somebody whose word was taken
 
 Word = Callable[[Case], Case]
 
 _unforeseen = SystemRandom()
-_case = msgspec.json.Decoder(Case)
-_place = msgspec.json.Decoder(InputPosition)
 
 
 class NoSuchCase(Exception):
@@ -54,16 +55,6 @@ class Opening:
     case: Case
     decision: Decision
     raw: bytes
-    place: InputPosition
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptCase:
-    """A case as it was read, how many words were taken by then, and the decision that it is about."""
-
-    case: Case
-    version: int
-    decision: Decision
     place: InputPosition
 
 
@@ -119,6 +110,7 @@ class Store:
         self.engine = engine
         self.complaints = Complaints(engine, settings_version)
         self.second_looks = SecondLooks(engine)
+        self.precedents = Precedents(engine)
         self.prices = Prices(engine)
         self._draw = draw
         self._reading = engine.execution_options(**{READ_ONLY: True})
@@ -162,13 +154,13 @@ class Store:
             row = connection.execute(sa.select(cases).where(cases.c.case_id == case_id)).one_or_none()
         if row is None:
             raise NoSuchCase(case_id)
-        return _kept(row)
+        return kept_case(row)
 
     def cases(self, case_ids: Sequence[str]) -> list[KeptCase]:
         """Read several cases, in the order asked for; those that there are not are left out."""
         asking = sa.select(cases).where(cases.c.case_id.in_(case_ids))
         with self._reading.begin() as connection:
-            found = {row.case_id: _kept(row) for row in connection.execute(asking)}
+            found = {row.case_id: kept_case(row) for row in connection.execute(asking)}
         return [found[each] for each in case_ids if each in found]
 
     def of_transaction(self, transaction_id: str) -> list[str]:
@@ -219,6 +211,16 @@ class Store:
             if after == kept.case or self.take(kept, after, said):
                 return after
         raise Contended(case_id)
+
+    def pass_on(self, answer: InformationAnswer) -> None:
+        """Have an answer told on its topic, from where cases hear it. Raises NoSuchCase."""
+        case_id = case_of(answer)
+        asking = sa.select(cases.c.case_id).where(cases.c.case_id == case_id)
+        with self.engine.begin() as connection:
+            if connection.scalar(asking) is None:
+                raise NoSuchCase(case_id)
+            records = write_tellings((answer_telling(answer),))
+            connection.execute(outbox.insert().values(case_id=case_id, records=records))
 
     def history(self, case_id: str) -> list[Said]:
         """All words that were taken, in their order."""
@@ -312,6 +314,9 @@ class Store:
         return {
             "case_id": opening.case.case_id,
             "transaction_id": opening.decision.transaction_id,
+            "card": opening.decision.pan_token,
+            "merchant": opening.decision.merchant_id,
+            "chief_reason": chief_reason(opening.decision),
             "version": 0,
             "opened_at": micros(opening.case.opened_at),
             "warn_at": micros(opening.case.warn_at),
@@ -337,12 +342,3 @@ class Store:
             "expires_at": None if case.expires_at is None else micros(case.expires_at),
             "document": msgspec.json.encode(case).decode(),
         }
-
-
-def _kept(row: sa.Row[Any]) -> KeptCase:
-    return KeptCase(
-        case=_case.decode(row.document),
-        version=row.version,
-        decision=read_decision(row.decision.encode()),
-        place=_place.decode(row.place),
-    )

@@ -29,6 +29,9 @@ cases = Table(
     metadata,
     Column("case_id", String(64), primary_key=True),
     Column("transaction_id", String(64), nullable=False),
+    Column("card", String(64), nullable=False),
+    Column("merchant", String(64), nullable=False),
+    Column("chief_reason", String(64)),  # the feature that raised its score most
     Column("version", Integer, nullable=False),  # words taken so far: who writes names the one that they have read
     Column("queue", String(32), nullable=False),
     Column("line", SmallInteger, nullable=False),
@@ -76,6 +79,15 @@ Index(
     sqlite_where=text("expires_at IS NOT NULL"),
     postgresql_where=text("expires_at IS NOT NULL"),
 )
+
+for _name in ("card", "merchant", "chief_reason"):  # precedents
+    Index(
+        f"cases_by_{_name}",
+        cases.c[_name],
+        cases.c.opened_at,
+        sqlite_where=text("expires_at IS NULL"),
+        postgresql_where=text("expires_at IS NULL"),
+    )
 
 verdicts = Table(
     "verdicts",
@@ -190,7 +202,7 @@ users = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("role", String(16), nullable=False),
-    Column("password", Text, nullable=False),  # as argon2 writes it: parameters, salt and hash
+    Column("password", Text, nullable=False),  # as argon2 writes it: parameters, salt and hash; empty: none
     Column("active", Boolean, nullable=False),
 )
 

@@ -13,9 +13,10 @@ from support.reviews import REVIEWED_AT, a_store, an_opening
 from support.site import PASSWORD, POLICY, Site
 from support.wire_samples import CARD_NUMBER
 
+from models.card_history import CardHistory, RecentPayment
 from models.score import Contribution
 from rules.review_case import EndedBy
-from streams.reviewing.web.guard import HEADERS
+from streams.reviewing.web.guard import ANSWERS, HEADERS
 
 NOW = REVIEWED_AT
 MARKUP = '<img src=x onerror="alert(1)">'
@@ -53,7 +54,7 @@ def test_every_action_is_listed_here(site: Site) -> None:
         for each in site.app.routes
         if "POST" in (getattr(each, "methods", None) or ())
     }
-    assert posts == set(ACTIONS) | {"/login", "/logout", *INSTALLATION_ACTIONS}
+    assert posts == set(ACTIONS) | {"/login", "/logout", ANSWERS, *INSTALLATION_ACTIONS}
 
 
 @pytest.mark.parametrize("path", ACTIONS)
@@ -170,6 +171,24 @@ def test_one_case_after_the_other_is_decided(site: Site) -> None:
     assert (ending.by, ending.outcome) == (EndedBy.VERDICT, "block")
     assert len(site.store.unsent(10)) == 2
     assert 'data-key="b"' not in there.get(f"/cases/{first}").text
+
+
+def test_a_case_shows_the_card_and_what_people_decided_that_is_like_it(site: Site) -> None:
+    recent = (RecentPayment(3_600, 500), RecentPayment(0, 10_000))
+    history = CardHistory(payments=7, usual_minor=600, newest_day=NOW.date(), spent_minor=(10_500, 600), recent=recent)
+    first, second = site.open(2, card_history=history)
+    there = site.browser("ann")
+    page = there.get(f"/cases/{first}").text
+    assert "7 payments known, usually 6.00 EUR" in page
+    assert "<title>1 h 00 min before: 5.00 EUR</title>" in page
+    assert page.count("<rect") == 2
+    assert "Decided by people" not in page
+    there.post("/queues/reviews/next")
+    there.post(f"/cases/{first}/verdict", data=VERDICT)
+    page = there.get(f"/cases/{second}").text
+    assert "Decided by people" in page
+    assert f'<a href="/cases/{first}">' in page
+    assert "the same card, the same merchant" in page
 
 
 def test_whoever_is_too_late_is_told_so(site: Site) -> None:

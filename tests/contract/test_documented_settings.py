@@ -18,7 +18,10 @@ DOCUMENT = (ROOT / "docs/settings.md").read_text("utf-8")
 ROW = re.compile(r"^\| `(?P<name>[a-z_.]+)` \| (?P<variable>[^|]+) \| `(?P<default>[^|]+)` \| [^|]* \| [^|]+ \|$", re.M)
 ROWS = {row["name"]: row for row in ROW.finditer(DOCUMENT)}
 FILE_ONLY = {"safe_default.bands", "stand_in.windows", "review.queues"}  # a list of tables fits into no variable
-NEEDS = {"topics.min_insync_replicas": {"HOLDFAST_TOPICS_REPLICATION_FACTOR": "3"}}
+NEEDS = {
+    "topics.min_insync_replicas": {"HOLDFAST_TOPICS_REPLICATION_FACTOR": "3"},
+    "oidc.issuer": {"HOLDFAST_OIDC_CLIENT_ID": "x", "HOLDFAST_OIDC_REDIRECT_URL": "http://x"},
+}
 OTHER_WORDS = {
     "broker.security_protocol": "SSL",
     "broker.sasl_mechanism": "SCRAM-SHA-256",
@@ -28,6 +31,9 @@ OTHER_WORDS = {
     "console.store_url": "sqlite:///x",
     "forward.webhook_url": "http://x",
     "forward.alertmanager_url": "http://x",
+    "forward.questions_url": "http://x",
+    "oidc.issuer": "https://x",
+    "oidc.redirect_url": "http://x",
 }
 
 

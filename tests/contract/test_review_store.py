@@ -305,6 +305,9 @@ def test_the_steps_make_the_tables_that_the_code_knows(reviews_url: str) -> None
         "cases_by_queue",
         "cases_in_hand",
         "cases_to_expire",
+        "cases_by_card",
+        "cases_by_merchant",
+        "cases_by_chief_reason",
     }
 
 

@@ -206,7 +206,7 @@ def test_the_models_later_word_closes_what_nobody_has_begun(
     assert (final["kind"], final["decision_source"]) == ("re_score_adopted", "model")
 
 
-def test_a_complaint_becomes_a_label_once_it_is_upheld(
+def test_a_complaint_becomes_a_label_and_a_revision_once_it_is_upheld(
     outside: Outside, decider: Decider, url: str, store: Store
 ) -> None:
     [blocked, _] = decider.decide(2, outcome=Outcome.BLOCK)
@@ -228,6 +228,9 @@ def test_a_complaint_becomes_a_label_once_it_is_upheld(
         "customer_complaint",
         "legitimate",
     )
+    [revision] = finals(outside)
+    assert (revision["kind"], revision["outcome"], revision["reviewers"]) == ("complaint_upheld", "approve", ["ann"])
+    assert (revision["decision_id"], revision["decided_outcome"]) == (blocked.decision_id, "block")
     told = [each for each in said(outside, Topic.COMPLAINTS) if each.get("decision_id")]
     assert Counter(each["state"] for each in told) == {"received": 1, "upheld": 1}
     assert {each["decision_id"] for each in told} == {blocked.decision_id}

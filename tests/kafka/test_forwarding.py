@@ -113,7 +113,7 @@ def test_what_is_refused_for_good_holds_up_nothing(outside: Outside, somewhere: 
         outside.send(b"no alert", key=b"x", topic=Topic.ALERTS)
         announce(outside, "b")
         outside.until(lambda: since_begun(somewhere) == ["b"])
-        assert forwarder.metric("holdfast_alerts_refused") == 1
+        assert forwarder.metric("holdfast_forward_refused") == 1
 
 
 def test_a_forwarder_that_is_killed_goes_on_where_it_was(outside: Outside, somewhere: Somewhere) -> None:

@@ -41,25 +41,25 @@ PEOPLE = {
 class Site:
     """A console with people and cases, and browsers before it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, settings: Settings | None = None) -> None:
         self.store = store
         self.desk = Desk(store, POLICY, CostPolicy())
         self.now = REVIEWED_AT
         self.audit_log = AuditLog(store.engine)
         self.live = Live()
         self.cluster = InMemoryCluster()
-        accounts = Accounts(store.engine, argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        self.accounts = Accounts(store.engine, argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         for name, role in PEOPLE.items():
-            accounts.put(name, role, PASSWORD)
+            self.accounts.put(name, role, PASSWORD)
         console = Console(
             store=store,
             desk=self.desk,
             policy=POLICY,
-            accounts=accounts,
+            accounts=self.accounts,
             audit_log=self.audit_log,
             live=self.live,
             cluster=self.cluster,
-            settings=Settings(),
+            settings=settings or Settings(),
             clock=lambda: self.now,
         )
         self.app = build(console)

@@ -34,7 +34,7 @@ from streams.deciding.decider import SAMPLES
 from streams.deciding.scorer_child import Scored
 from streams.deciding.scorer_frames import TOP
 from streams.settings import Settings
-from streams.wire.codec import read_decision
+from streams.wire.codec import read_decision, write_decision
 
 SANDBOX = Settings(sandbox=True)
 AT_THE_BORDER = [kind for kind in BAD_KINDS if not kind.follows_good]
@@ -280,6 +280,19 @@ async def test_beyond_its_bounds_nothing_is_automatic() -> None:
         decision = await desk.decision(transaction(round(1_000 * probability)))
         assert decision.outcome is Outcome.REVIEW
         assert ReasonCode.LOW_CONFIDENCE in decision.reason_codes
+
+
+async def test_what_the_card_did_is_told_with_all_that_is_not_approved() -> None:
+    desk = Desk(ruleset=broken_rules())
+    desk.scorer.failure = FallbackReason.RESPONSE_TIMEOUT
+    approved = await desk.decision(transaction(1, amount_minor=1_999))
+    reviewed = await desk.decision(transaction(2, amount_minor=5_000, pan_token="tok_1"))
+    assert (approved.outcome, reviewed.outcome) == (Outcome.APPROVE, Outcome.REVIEW)
+    assert b"card_history" not in write_decision(approved)
+    told = read_decision(write_decision(reviewed)).card_history
+    assert not isinstance(told, msgspec.UnsetType)
+    assert [each.amount_minor for each in told.recent] == [1_999, 5_000]
+    assert (sum(told.spent_minor), told.payments, told.recent[-1].seconds_before) == (6_999, 2, 0)
 
 
 async def test_a_lying_model_is_not_believed() -> None:

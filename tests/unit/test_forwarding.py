@@ -7,13 +7,16 @@ import json
 from dataclasses import replace
 
 import pytest
-from support.wire_samples import EVENT_TIME, an_alert_event
+from support.wire_samples import EVENT_TIME, an_alert_event, an_information_request
 
 from models.alert import AlertStatus
+from streams.broker.topics import Topic
 from streams.forwarding.process import NowhereToForward, places
-from streams.forwarding.requests import to_alertmanager, to_webhook
+from streams.forwarding.requests import question_to_webhook, to_alertmanager, to_webhook
 from streams.settings import ForwardSettings, Settings
 from streams.wire.alert import read_alert
+from streams.wire.codec import MalformedRecord, write_request
+from streams.wire.webhook import check
 
 EVENT = an_alert_event()
 RAW = b"\x01" * 24
@@ -62,11 +65,31 @@ def test_alertmanager_has_no_word_for_settled() -> None:
 def test_places_are_those_that_are_set() -> None:
     with pytest.raises(NowhereToForward):
         places(Settings())
-    both = Settings(forward=ForwardSettings(webhook_url="http://a/x", alertmanager_url="http://b/"))
-    assert [(each.name, each.url) for each in places(both)] == [
-        ("webhook", "http://a/x"),
-        ("alertmanager", "http://b/api/v2/alerts"),
+    every = ForwardSettings(webhook_url="http://a/x", alertmanager_url="http://b/", questions_url="http://c")
+    assert [(each.name, each.topic, each.url) for each in places(Settings(forward=every))] == [
+        ("webhook", Topic.ALERTS, "http://a/x"),
+        ("alertmanager", Topic.ALERTS, "http://b/api/v2/alerts"),
+        ("questions", Topic.INFORMATION_REQUESTED, "http://c"),
     ]
+
+
+def test_a_question_leaves_as_an_event_that_is_the_same_whenever_it_is_sent_again() -> None:
+    asked = an_information_request()
+    first, again = (question_to_webhook(asked, SECRET, at) for at in (1_700_000_000, 1_700_000_060))
+    assert first.body == again.body
+    assert first.headers["webhook-id"] == again.headers["webhook-id"] == asked.request_id
+    check(first.headers, first.body, SECRET, 1_700_000_000)
+    event = json.loads(first.body)
+    assert (event["type"], event["subject"]) == ("holdfast.information.requested", asked.case_id)
+    assert (event["specversion"], event["id"]) == ("1.0", asked.request_id)
+    assert event["data"] == json.loads(write_request(asked))
+
+
+def test_what_is_no_record_of_its_topic_is_told_so() -> None:
+    every = ForwardSettings(webhook_url="http://a/x", alertmanager_url="http://b/", questions_url="http://c")
+    for place in places(Settings(forward=every)):
+        with pytest.raises(MalformedRecord):
+            place.request(b"{}")
 
 
 def test_the_secret_is_told_by_nothing() -> None:

@@ -25,7 +25,11 @@ LITERALS = {
     "sasl_mechanism": "SCRAM-SHA-512",
     "webhook_url": "http://x",
     "alertmanager_url": "http://x",
+    "questions_url": "http://x",
+    "issuer": "https://x",
+    "redirect_url": "http://x",
 }
+SECRET = ("sasl_password", "webhook_secret", "answers_secret", "client_secret", "salt", "store_url")
 PAIRS = {
     "reserve_ms": 60,
     "lag_leave": 400,
@@ -33,6 +37,7 @@ PAIRS = {
     "silent_after_seconds": 9.0,
 }  # bounded by another setting
 NEEDS = {
+    "issuer": {"HOLDFAST_OIDC_CLIENT_ID": "x", "HOLDFAST_OIDC_REDIRECT_URL": "http://x"},
     "min_insync_replicas": {"HOLDFAST_TOPICS_REPLICATION_FACTOR": "3"},
     "share": {"HOLDFAST_EXPLORATION_SALT": "hush"},
 }
@@ -86,7 +91,7 @@ def test_each_setting_is_read_from_the_environment_and_names_another_version(
     said = str(other).lower() if isinstance(other, bool) else str(other)
     settings = load_settings(None, NEEDS.get(key, {}) | {f"HOLDFAST_{section}_{key}".upper(): said})
     assert getattr(getattr(settings, section), key) == other
-    assert (settings.version == Settings().version) == (key in ("sasl_password", "webhook_secret", "salt", "store_url"))
+    assert (settings.version == Settings().version) == (key in SECRET)
 
 
 @pytest.mark.parametrize("change", [{"app": "other"}, {"sandbox": True}], ids=str)

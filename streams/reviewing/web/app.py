@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from rules.access import Right
 from streams.reviewing.web import (
     actions,
+    answer_hook,
     complaint_pages,
     entry,
     live_pages,
@@ -22,7 +23,7 @@ from streams.reviewing.web import (
     second_look_pages,
 )
 from streams.reviewing.web.console import Console, Page, for_whom_may
-from streams.reviewing.web.guard import Guard
+from streams.reviewing.web.guard import ANSWERS, Guard
 
 STATIC = Path(__file__).parent / "static"
 
@@ -45,11 +46,16 @@ def build(console: Console) -> Starlette:
     async def log_out(request: Request) -> Response:
         return await entry.log_out(console, request)
 
+    async def take_answer(request: Request) -> Response:
+        return await answer_hook.take_answer(console, request)
+
     app = Starlette(
         routes=[
             Route("/login", login_page, methods=["GET"]),
             Route("/login", log_in, methods=["POST"]),
             Route("/logout", log_out, methods=["POST"]),
+            *_by_provider(console),
+            Route(ANSWERS, take_answer, methods=["POST"]),
             seen("/", pages.queues_page),
             seen("/queues/{queue}", pages.queue_page),
             seen("/cases/{case_id}", pages.case_page),
@@ -97,3 +103,24 @@ def build(console: Console) -> Starlette:
     app.state.watching = live_pages.Watching(console)
     app.state.measured, app.state.why_not_measured = None, ""
     return app
+
+
+def _by_provider(console: Console) -> list[Route]:
+    """The ways in by an identity provider, if one is set; what they need is an extra."""
+    if not console.settings.oidc.issuer:
+        return []
+    from streams.reviewing.web.identity_provider import IdentityProvider
+    from streams.reviewing.web.sign_on import SignOn
+
+    sign_on = SignOn(console, IdentityProvider(console.settings.oidc))
+
+    async def leave(request: Request) -> Response:
+        return await sign_on.leave(request)
+
+    async def come_back(request: Request) -> Response:
+        return await sign_on.come_back(request)
+
+    return [
+        Route("/login/provider", leave, methods=["GET"]),
+        Route("/login/provider/back", come_back, methods=["GET"]),
+    ]

@@ -56,6 +56,33 @@ def stacked(seconds: Sequence[Mapping[Outcome, int]]) -> Stacked:
     return Stacked(areas=tuple(areas), top=top)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One of a row of columns, and what it says to who points at it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    title: str
+
+
+def columns(values: Sequence[tuple[int, str]]) -> list[Column]:
+    """Values and what they say, from left to right, the largest as high as the picture; where nothing is, none."""
+    top, step = max((value for value, _ in values), default=0), WIDTH / max(1, len(values))
+    return [
+        Column(
+            x=round(number * step, 1),
+            y=round(HEIGHT * (1 - value / top), 1),
+            width=round(0.8 * step, 1),
+            height=round(HEIGHT * value / top, 1),
+            title=title,
+        )
+        for number, (value, title) in enumerate(values)
+        if value
+    ]
+
+
 PLOT = 320  # the side of a square one
 FEWEST = 1e-4  # where logarithmic axes begin
 
@@ -67,6 +94,15 @@ class Dot:
     x: float
     y: float
     title: str
+
+
+def in_time(values: Sequence[tuple[float, int, str]], seconds: float) -> list[Dot]:
+    """Values, so many seconds ago each, and what they say; now is on the right, `seconds` ago on the left."""
+    top = max((value for _, value, _ in values), default=0) or 1
+    return [
+        Dot(x=round(WIDTH * (1 - ago / seconds), 1), y=round(HEIGHT * (1 - value / top), 1), title=title)
+        for ago, value, title in values
+    ]
 
 
 def calibration(bins: Sequence[Bin]) -> list[Dot]:

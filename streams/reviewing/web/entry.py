@@ -13,7 +13,7 @@ from streams.reviewing.web.guard import COOKIE
 
 async def login_page(console: Console, request: Request) -> Response:
     """The form."""
-    return RedirectResponse("/", 303) if request.scope["user"] else console.show("login.html", why="", user=None)
+    return RedirectResponse("/", 303) if request.scope["user"] else login_form(console, 200, "")
 
 
 async def log_in(console: Console, request: Request) -> Response:
@@ -22,13 +22,17 @@ async def log_in(console: Console, request: Request) -> Response:
     name, password = str(form.get("name", ""))[:64], str(form.get("password", ""))[:1024]
     address = request.client.host if request.client else ""
     if not console.limit.may_try(name, address, time.monotonic()):
-        return console.show("login.html", 429, why="Too many attempts. Wait a quarter of an hour.", user=None)
+        return login_form(console, 429, "Too many attempts. Wait a quarter of an hour.")
     token = await run_in_threadpool(console.accounts.log_in, name, password, console.clock())
     await console.log(name, "log_in" if token else "log_in_refused", address=address)
     if token is None:
         console.limit.failed(name, address, time.monotonic())
-        return console.show("login.html", 401, why="Name or password is wrong.", user=None)
-    answer = RedirectResponse("/", 303)
+        return login_form(console, 401, "Name or password is wrong.")
+    return keep_session(RedirectResponse("/", 303), token, request)
+
+
+def keep_session(answer: Response, token: str, request: Request) -> Response:
+    """Have the browser keep the token of a session."""
     answer.set_cookie(
         COOKIE,
         token,
@@ -48,3 +52,8 @@ async def log_out(console: Console, request: Request) -> Response:
     answer = RedirectResponse("/login", 303)
     answer.delete_cookie(COOKIE)
     return answer
+
+
+def login_form(console: Console, status: int, why: str) -> Response:
+    """The form, and why somebody was not let in."""
+    return console.show("login.html", status, why=why, user=None, provider=bool(console.settings.oidc.issuer))

@@ -13,6 +13,7 @@ from streams.reviewing.web import views
 from streams.reviewing.web.console import Console, FormMalformed
 
 SHOWN = 25  # cases of a queue
+PRECEDENTS = 6
 ASKED_FOR_MINUTES = (15, 30, 60, 120)
 
 
@@ -50,6 +51,7 @@ async def case_page(console: Console, request: Request, user: User) -> Response:
         return RedirectResponse(f"/second-looks/{case_id}", 303)  # where nothing tells what the first did
     kept = await run_in_threadpool(console.store.case, case_id)
     history = await run_in_threadpool(console.store.history, case_id)
+    like = await run_in_threadpool(console.store.precedents.of, kept.decision, PRECEDENTS)
     return console.show(
         "case.html",
         user=user,
@@ -58,6 +60,8 @@ async def case_page(console: Console, request: Request, user: User) -> Response:
         decision=kept.decision,
         line=views.line_of(kept, now),
         bars=views.bars_of(kept.decision),
+        card=views.card_of(kept.decision),
+        precedents=[views.precedent_of(each) for each in like],
         history=views.told(history),
         open=views.is_open(kept.case, now) and user.may(Right.REVIEW),
         mine=kept.case.holder(now) == user.name,

@@ -10,7 +10,8 @@ from models.daily import SECONDS_PER_DAY
 from rules.complaint import Complaint
 from streams.overseeing.story import AROUND, MOST_RECORDS, MOST_SECONDS, SPANS, Search, Story
 from streams.reviewing.accounts import User
-from streams.reviewing.store import KeptCase, Said
+from streams.reviewing.kept_case import KeptCase
+from streams.reviewing.store import Said
 from streams.reviewing.web import views
 from streams.reviewing.web.console import Console, FormMalformed
 from streams.reviewing.web.telling import events_of

@@ -43,6 +43,7 @@ async def second_look_page(console: Console, request: Request, user: User) -> Re
         answers=kept.case.answers,
         line=views.line_of(kept, now),
         bars=views.bars_of(kept.decision),
+        card=views.card_of(kept.decision),
     )
 
 

@@ -4,11 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec import UnsetType
+
+from models.card_history import RecentPayment
 from models.currency import minor_per_major
+from models.daily import SECONDS_PER_DAY
+from models.profile import BUCKET_DAYS
 from rules.decision import Decision, Outcome
+from rules.precedent import LEAST_ALIKE, Precedent
 from rules.review_case import Case, CaseState, VerdictReason
 from rules.review_policy import sla
-from streams.reviewing.store import KeptCase, Said
+from streams.reviewing.kept_case import KeptCase
+from streams.reviewing.store import Said
+from streams.reviewing.web import chart
 
 REASONS = {
     Outcome.APPROVE: (
@@ -51,6 +59,33 @@ class Bar:
     log_odds: str
     width: int
     raises: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrecedentLine:
+    """A case that was decided, beside one that is not."""
+
+    case_id: str
+    made_at: str
+    amount: str
+    merchant: str
+    outcome: str
+    reason: str
+    like: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardPicture:
+    """A card's month by days, and its last day by payments."""
+
+    payments: int
+    usual: str
+    days: list[chart.Column]
+    most_of_a_day: str
+    latest: list[chart.Dot]
+    most_at_once: str
+    width: int = chart.WIDTH
+    height: int = chart.HEIGHT
 
 
 def amount(minor: int, currency: str) -> str:
@@ -102,6 +137,52 @@ def bars_of(decision: Decision) -> list[Bar]:
         )
         for each in given
     ]
+
+
+def card_of(decision: Decision) -> CardPicture | None:
+    """What the card did, as far as the decision tells; None for those of before it was told."""
+    history, currency = decision.card_history, decision.currency
+    if isinstance(history, UnsetType):
+        return None
+    days = [
+        (spent, f"{history.newest_day - timedelta(days=ago)}: {amount(spent, currency)}")
+        for ago, spent in enumerate(history.spent_minor)
+    ]
+    empty = [(0, "")] * (BUCKET_DAYS - len(days))
+    latest = [each for each in history.recent if 0 <= each.seconds_before < SECONDS_PER_DAY]
+    return CardPicture(
+        payments=history.payments,
+        usual=amount(history.usual_minor, currency),
+        days=chart.columns([*empty, *reversed(days)]),
+        most_of_a_day=amount(max(history.spent_minor, default=0), currency),
+        latest=chart.in_time([_latest(each, currency) for each in latest], SECONDS_PER_DAY),
+        most_at_once=amount(max((each.amount_minor for each in latest), default=0), currency),
+    )
+
+
+def _latest(payment: RecentPayment, currency: str) -> tuple[float, int, str]:
+    ago, paid = payment.seconds_before, payment.amount_minor
+    when = f"{duration(timedelta(seconds=ago))} before" if ago else "this payment"
+    return float(ago), paid, f"{when}: {amount(paid, currency)}"
+
+
+def precedent_of(precedent: Precedent) -> PrecedentLine:
+    """A precedent in a list."""
+    decision, verdict = precedent.decision, precedent.verdict
+    like = [
+        "the same card" if precedent.same_card else "",
+        "the same merchant" if precedent.same_merchant else "",
+        f"reasons {precedent.alike:.0%} alike" if precedent.alike >= LEAST_ALIKE else "",
+    ]
+    return PrecedentLine(
+        case_id=decision.decision_id,
+        made_at=f"{decision.event_time:%Y-%m-%d %H:%M}",
+        amount=amount(decision.amount_minor, decision.currency),
+        merchant=decision.merchant_id,
+        outcome=verdict.outcome.value,
+        reason=verdict.reason.value,
+        like=", ".join(filter(None, like)),
+    )
 
 
 def told(history: Sequence[Said]) -> list[tuple[str, str, str]]:

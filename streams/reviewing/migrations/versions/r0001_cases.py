@@ -15,6 +15,9 @@ def upgrade() -> None:
         "cases",
         sa.Column("case_id", sa.String(64), primary_key=True),
         sa.Column("transaction_id", sa.String(64), nullable=False),
+        sa.Column("card", sa.String(64), nullable=False),
+        sa.Column("merchant", sa.String(64), nullable=False),
+        sa.Column("chief_reason", sa.String(64)),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("queue", sa.String(32), nullable=False),
         sa.Column("line", sa.SmallInteger, nullable=False),
@@ -38,6 +41,9 @@ def upgrade() -> None:
         ),
         ("cases_in_hand", ["holder"], sa.text("holder IS NOT NULL")),
         ("cases_to_expire", ["expires_at"], sa.text("expires_at IS NOT NULL")),
+        ("cases_by_card", ["card", "opened_at"], sa.text("expires_at IS NULL")),
+        ("cases_by_merchant", ["merchant", "opened_at"], sa.text("expires_at IS NULL")),
+        ("cases_by_chief_reason", ["chief_reason", "opened_at"], sa.text("expires_at IS NULL")),
     ):
         op.create_index(name, "cases", columns, sqlite_where=where, postgresql_where=where)
     op.create_table(

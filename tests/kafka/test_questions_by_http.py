@@ -1,0 +1,146 @@
+"""A reviewer's question leaves by HTTP and its answer comes back by HTTP, both signed, over a real Kafka."""
+
+import hashlib
+import hmac
+import json
+import re
+import threading
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+from msgspec import structs
+from support.outside import Outside, outside_of
+from support.processes import Running, environment_of, running
+from support.reviews import a_store
+from support.wire_samples import a_decision
+
+from models.information import InformationChannel, InformationTopic
+from rules.review_case import Reviewer
+from streams.broker.topics import Topic
+from streams.reviewing.desk import Desk
+from streams.reviewing.store import NoSuchCase, Store
+from streams.wire.codec import write_decision
+
+pytestmark = pytest.mark.kafka
+
+OUT, BACK = "of the questions", "of the answers"
+ANN = Reviewer(name="ann")
+
+
+def signature(secret: str, headers: Any, body: bytes) -> str:
+    """As Standard Webhooks 1.0 describes it, written once more."""
+    content = headers["webhook-id"].encode() + b"." + headers["webhook-timestamp"].encode() + b"." + body
+    return "v1," + b64encode(hmac.new(secret.encode(), content, hashlib.sha256).digest()).decode()
+
+
+class Holder(ThreadingHTTPServer):
+    """Takes questions, and keeps those that are signed."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        super().__init__(("127.0.0.1", 0), _Listening)
+
+
+class _Listening(BaseHTTPRequestHandler):
+    server: Holder
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        whole = self.headers["webhook-signature"] == signature(OUT, self.headers, body)
+        if whole:
+            self.server.asked.append(json.loads(body))
+        self.send_response(204 if whole else 401)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def holder() -> Iterator[Holder]:
+    with Holder() as there:
+        thread = threading.Thread(target=there.serve_forever, daemon=True)
+        thread.start()
+        yield there
+        there.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def outside(bootstrap: str, topic_prefix: str) -> Iterator[Outside]:
+    with outside_of(bootstrap, topic_prefix) as there:
+        yield there
+
+
+def opened(outside: Outside, store: Store, number: int) -> str:
+    case_id = f"d.1.{number}"
+    decision = structs.replace(
+        a_decision(), decision_id=case_id, transaction_id=f"t-{number}", pan_token="tok", decided_at=datetime.now(UTC)
+    )
+    outside.send(write_decision(decision), key=b"tok", topic=Topic.REVIEW, partition=1)
+    outside.flush()
+
+    def is_open() -> bool:
+        try:
+            return bool(store.case(case_id))
+        except NoSuchCase:
+            return False
+
+    outside.until(is_open)
+    return case_id
+
+
+def test_a_question_leaves_and_its_answer_comes_back(outside: Outside, holder: Holder, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/reviews.db"
+    variables = outside.variables(
+        console_store_url=url,
+        console_port="0",
+        console_answers_secret=BACK,
+        forward_questions_url=f"http://127.0.0.1:{holder.server_port}/",
+        forward_webhook_secret=OUT,
+    )
+    environment = environment_of(outside.bootstrap, outside.prefix, **variables)
+    with (
+        running(("-m", "streams.operating.cli", "console"), environment) as console,
+        running(("-m", "streams.operating.cli", "forward"), environment) as forwarder,
+        a_store(url, outside.settings.review) as store,
+    ):
+        desk = Desk(store, outside.settings.review, outside.settings.policy)
+
+        def ask(number: int) -> str:
+            now, case_id = datetime.now(UTC), opened(outside, store, number)
+            asked = (InformationTopic.DID_YOU_PAY, InformationChannel.APP, f"Was it you, {number}?")
+            desk.ask(case_id, ANN, *asked, now, until=now + timedelta(hours=1))
+            return case_id
+
+        numbers = iter(range(1, 100))
+        outside.until(lambda: bool(ask(next(numbers)) and holder.asked))  # not what was asked before it ever ran
+        case_id = ask(200)
+        outside.until(lambda: holder.asked[-1]["subject"] == case_id)
+        event = holder.asked[-1]
+        assert (event["type"], event["data"]["text"]) == ("holdfast.information.requested", "Was it you, 200?")
+
+        told = {"request_id": event["data"]["request_id"], "reply": "denied", "answered_at": event["time"]}
+        assert answered(console, told) == 202
+        outside.until(lambda: store.case(case_id).case.answers != ())
+        assert forwarder.metric("holdfast_forward_failures") == 0
+    assert store.case(case_id).case.answers[0].reply == "denied"
+    [record] = outside.all_of(Topic.INFORMATION_ANSWERED)
+    assert json.loads(record.value() or b"")["request_id"] == event["id"]
+
+
+def answered(console: Running, told: dict[str, str]) -> int:
+    """The status that the console gives to a signed answer."""
+    [port] = re.findall(r'"port": ?(\d+)', console.said())
+    body = json.dumps(told).encode()
+    headers = {"webhook-id": "a-1", "webhook-timestamp": str(int(datetime.now(UTC).timestamp()))}
+    headers["webhook-signature"] = signature(BACK, headers, body)
+    request = Request(f"http://127.0.0.1:{port}/answers", body, headers)
+    with urlopen(request, timeout=10) as answer:
+        return int(answer.status)
