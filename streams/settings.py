@@ -91,7 +91,7 @@ class DeadlineSettings:
     reserve_ms: Annotated[int, Meta(ge=0)] = 50  # older than deadline less reserve: decided by rules at once
     lag_enter: Count = 5000  # records behind the end of the partition at which the lane goes by rules
     lag_leave: Annotated[int, Meta(ge=0)] = 500
-    lag_calm_seconds: Annotated[float, Meta(ge=0)] = 12.0  # at most lag_leave behind for so long: caught up
+    lag_calm_seconds: Annotated[float, Meta(ge=0)] = 15.0  # at most lag_leave behind for so long: caught up
     lag_ahead_seconds: Annotated[float, Meta(ge=0)] = 2.0  # a lag that grows counts as what it will be by then
 
     def __post_init__(self) -> None:

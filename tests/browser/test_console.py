@@ -7,14 +7,19 @@ from playwright.sync_api import Browser, expect
 from support.browsing import SIZES, assert_for_everybody, press, reviewer
 from support.payloads import PAYLOADS, payloads
 from support.reviews import an_opening
+from support.shown import people
 from support.site import POLICY, Site, served
 
 from models.information import InformationAnswer, Reply
 from models.score import Contribution
 from rules.decision import Outcome
-from rules.review_case import EndedBy
+from rules.review_case import EndedBy, Reviewer, VerdictReason
+from streams.reviewing.web.pages import PRECEDENTS
 
 pytestmark = pytest.mark.browser
+
+LEA = Reviewer(name="lea", second_line=True)
+ALIKE = Contribution(feature="alike", log_odds=50.0)
 
 
 def test_a_reviewer_takes_sees_why_decides_by_key_and_the_next_appears(site: Site, chromium: Browser) -> None:
@@ -63,7 +68,8 @@ def test_an_expired_case_shows_its_default(site: Site, chromium: Browser) -> Non
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 def test_pages_are_for_everybody(site: Site, chromium: Browser, size: str, dark: bool) -> None:
-    [first, *_] = site.open(3, contributions=(Contribution(feature="amount_ratio_30d", log_odds=1.5),))
+    people(site)
+    [first, *_] = site.store.to_take("reviews", Reviewer(name="lea"), site.now, 1)
     with served(site) as address, reviewer(chromium, address, "lea", size=size, dark=dark) as page:
         page.goto("/queues/reviews")
         press(page, "n", to=f"**/cases/{first}")
@@ -85,7 +91,7 @@ def test_no_word_of_any_record_runs(site: Site, chromium: Browser) -> None:
             pan_token=" ".join(some),
             currency=" ".join(some),
             rule_hits=tuple(some),
-            contributions=tuple(Contribution(feature=each, log_odds=1.0) for each in some),
+            contributions=(ALIKE, *(Contribution(feature=each, log_odds=1.0) for each in some)),
         )
         for number, some in enumerate(tens)
     ]
@@ -96,6 +102,9 @@ def test_no_word_of_any_record_runs(site: Site, chromium: Browser) -> None:
             shown = page.get_by_role("main").text_content() or ""
             assert all(shown.count(each.strip()) >= 4 for each in some)
             assert page.evaluate("window.pwned") is None, some
+            # From now on it is shown beside others that are like it.
+            site.desk.decide(opening.case.case_id, LEA, Outcome.BLOCK, VerdictReason.OTHER, site.now)
+        expect(page.get_by_text("reasons 100% alike")).to_have_count(PRECEDENTS)
         page.goto("/queues/reviews")
         assert page.evaluate("window.pwned") is None
         for payload in every[:40]:

@@ -1,5 +1,6 @@
-"""What pages are to show: an installation in trouble, and a payment with a story."""
+"""What pages are to show: an installation in trouble, a payment with a story, and people at work."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
@@ -7,15 +8,18 @@ from random import Random
 import orjson
 from msgspec import structs
 from support.in_memory_cluster import InMemoryCluster
-from support.wire_samples import KEY, a_decision, a_label, a_revision, an_alert_event, transaction_document
+from support.site import Site
+from support.wire_samples import KEY, PLACE, a_decision, a_label, a_revision, an_alert_event, transaction_document
 
 from models.alert import AlertStatus, Severity
+from models.card_history import CardHistory, RecentPayment
 from models.features import FEATURES
 from models.label import LabelSource, LabelState
-from models.score import Contribution
+from models.score import BASE, Contribution
+from rules.complaint import Complaint, stopped_by_decision
 from rules.decision import Decision, DecisionSource, InputPosition, Outcome
 from rules.mode import Mode, ModeReason
-from rules.review_case import VerdictReason
+from rules.review_case import Reviewer, VerdictReason
 from rules.revision import RevisionKind
 from streams.broker.topics import DECISIONS, Topic
 from streams.overseeing.live import CHART_SECONDS, Live
@@ -97,6 +101,60 @@ def lived(cluster: InMemoryCluster, now: datetime, transaction_id: str = "t-1-0"
     label = replace(a_label(), transaction_id=transaction_id)
     cluster.put(Topic.LABELS, write_label(label), key=transaction_id.encode(), at=began.timestamp() + 900)
     return decision
+
+
+def people(site: Site) -> None:
+    """Six cases of one card, four of them decided, one of these looked at once more, and complaints about two."""
+    history = CardHistory(
+        payments=212,
+        usual_minor=2_350,
+        newest_day=site.now.date(),
+        spent_minor=tuple(10_000 * (number in (0, 9)) + 700 * (number * number % 7) for number in range(31)),
+        recent=tuple(
+            RecentPayment(seconds, amount)
+            for seconds, amount in ((79_000, 1_250), (52_400, 4_000), (9_100, 2_300), (1_500, 6_400), (0, 10_000))
+        ),
+    )
+    moved = (("amount_z", 1.6), ("merchant_is_new", 0.7), ("card_count_1h", 0.4), ("card_history", -0.5), (BASE, -3.1))
+    contributions = tuple(Contribution(feature=name, log_odds=log_odds) for name, log_odds in moved)
+    cases = site.open(6, card_history=history, contributions=contributions, risk_score=0.31)
+    for case_id, name, outcome in zip(
+        cases,
+        ("ann", "bob", "ann", "bob"),
+        (Outcome.BLOCK, Outcome.BLOCK, Outcome.APPROVE, Outcome.BLOCK),
+        strict=False,
+    ):
+        why = VerdictReason.STOLEN_CARD if outcome is Outcome.BLOCK else VerdictReason.HOLDER_CONFIRMED
+        site.desk.decide(case_id, Reviewer(name=name), outcome, why, site.now)
+    looks = site.store.second_looks
+    if (again := looks.take_next("bob", site.now, site.now + timedelta(minutes=30))) is not None:
+        looks.give(again, "bob", Outcome.BLOCK, 0.31, site.now)
+    complaints = site.store.complaints
+    for number, words in enumerate(("It was me, at the station.", "Nobody asked me.")):
+        transaction_id = site.store.case(cases[number]).decision.transaction_id
+        at = site.now - timedelta(hours=3 - number)
+        complaints.receive(
+            Complaint(complaint_id=f"c-{number}", transaction_id=transaction_id, text=words, complained_at=at)
+        )
+
+
+def complained(site: Site, texts: Sequence[str], *, begin: int = 0) -> list[str]:
+    """Complaints in these words, each about a block of its own; their names."""
+    names = []
+    for number, text in enumerate(texts, begin):
+        decision = structs.replace(
+            a_decision(), decision_id=f"d.7.{number}", transaction_id=f"t-7-{number}", outcome=Outcome.BLOCK
+        )
+        if (payment := stopped_by_decision(decision, PLACE)) is not None:
+            site.store.open([], {}, [payment])
+        name = f"c-7-{number}"
+        site.store.complaints.receive(
+            Complaint(
+                complaint_id=name, transaction_id=decision.transaction_id, text=text[:500], complained_at=site.now
+            )
+        )
+        names.append(name)
+    return names
 
 
 def modelled(cluster: InMemoryCluster, now: datetime) -> None:

@@ -41,10 +41,13 @@ async def _breathes(stage: "ScratchStage") -> None:
 
 async def _swings(stage: "ScratchStage") -> None:
     """A burst beyond the bound of the lag, and as long again nothing."""
-    feed, began = Feed(), time.monotonic()
-    while time.monotonic() - began < SWING_MINUTES * 60:
-        payments = await asyncio.to_thread(feed.next, SWING_BURST)
-        await asyncio.gather(asyncio.sleep(PERIOD_SECONDS), stage.pay_at_once(payments))
+    feed, due = Feed(), time.monotonic()
+    end = due + SWING_MINUTES * 60
+    while due < end:
+        payments = await asyncio.to_thread(feed.next, SWING_BURST)  # it takes a part of the period
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        await stage.pay_at_once(payments)
+        due += PERIOD_SECONDS
 
 
 def _does_not_flap(evidence: "Evidence", moments: Moments) -> Iterator[Check]:
