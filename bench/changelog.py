@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from confluent_kafka import Producer
 
+from models.card import Profile, pack
 from models.daily import SECONDS_PER_DAY
-from models.profile import Profile
-from models.profile_packing import pack
 
 KINDS = 4_000  # distinct profiles, dealt out to all cards: making a million of them would take an hour
 DAYS = 40  # of history: more than the buckets hold

@@ -22,14 +22,13 @@ from rich.console import Console
 from rich.table import Table
 from river import linear_model, optim, preprocessing
 
+from models.card import COMPILED, Profile, pack, unpack
 from models.classifier import Classifier
 from models.family import Family
 from models.linear import LinearScorer
 from models.marks import Marks, marks_of
 from models.merchant_history import MerchantHistory
 from models.online import FIRST_SQUARES, LEARNING_RATE
-from models.profile import Profile
-from models.profile_packing import pack, unpack
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
 from models.snapshot import from_plain, to_plain
@@ -60,6 +59,7 @@ class Costs:
     snapshot_mb: float
     publish_ms: float  # from the model to the record's bytes
     load_ms: float  # from the bytes to a scorer, verified: what the worker does of it and what the process does
+    compiled: bool  # `models/_card.pyx`: else features and profile are Python's
     machine: str
 
     @property
@@ -87,7 +87,7 @@ def main(
     else:
         table = Table(title="What the model costs", show_header=False)
         for name, value in asdict(costs).items():
-            table.add_row(name, f"{value:,}" if isinstance(value, int | float) else value)
+            table.add_row(name, str(value) if isinstance(value, bool | str) else f"{value:,}")
         Console().print(table)
     if not costs.within_bounds:
         raise typer.Exit(1)
@@ -117,6 +117,7 @@ def _measure(learnt: int, family: Family) -> Costs:
         snapshot_mb=round(len(record) / 1e6, 3),
         publish_ms=round(1e3 * _seconds(lambda: _published(model)), 1),
         load_ms=round(1e3 * _seconds(lambda: _loaded(record)), 1),
+        compiled=COMPILED,
         machine=cores_and_processor(),
     )
 

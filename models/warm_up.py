@@ -8,15 +8,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from models.activity import activity
+from models.card import Profile, activity, features
 from models.classifier import Classifier
 from models.error_control import ErrorLevels
-from models.features import LABEL_DELAY, features
+from models.features import LABEL_DELAY
 from models.fingerprint import id_hash
 from models.learner import Learner
 from models.marks import Marks, marks_of
 from models.merchant_history import HISTORY_DAYS, MerchantHistory
-from models.profile import Profile
 from models.track_record import Wanted
 
 WantedBy = Callable[[float, int], Wanted]  # of a fraud probability and an amount in minor units

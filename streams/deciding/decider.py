@@ -11,14 +11,13 @@ import structlog
 from aiokafka import ConsumerRecord
 from msgspec import UNSET
 
-from models.activity import Activity, activity
+from models.activity import Activity
 from models.canary import CANARY_KEY
+from models.card import Profile, activity, features
 from models.card_history import card_history
 from models.dead_letter import DeadLetterReason
-from models.features import features
 from models.fingerprint import id_hash
 from models.marks import marks_of
-from models.profile import Profile
 from models.score import Score
 from models.transaction import SCHEMA_VERSION, Transaction
 from rules.block_limit import BlockLimit

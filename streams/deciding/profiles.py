@@ -5,8 +5,7 @@ from itertools import islice
 
 from aiokafka import TopicPartition
 
-from models.profile import Profile
-from models.profile_packing import pack, unpack
+from models.card import Profile, pack, unpack
 from streams.broker.clients import reader
 from streams.broker.reading import whole
 from streams.deciding.resumption import NOTE_KEY

@@ -6,9 +6,9 @@ from itertools import islice
 
 from aiokafka.partitioner import DefaultPartitioner
 
+from models.card import pack
 from models.classifier import untaught
 from models.family import Family
-from models.profile_packing import pack
 from models.simulator.policy import SimulatedTransaction, TrafficPolicy
 from models.simulator.traffic import traffic
 from models.warm_up import Payment, WarmUp

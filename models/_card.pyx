@@ -1,0 +1,858 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""A card on the hot path: profile, activity and features, compiled.
+
+Bit by bit what `models.profile`, `models.profile_packing`, `models.activity` and `models.features` say in Python, which
+stay for where nothing was compiled and as what this is held against (`tests/unit/test_compiled.py`). What is rare, a
+record of an earlier release or one that is broken, goes their way.
+"""
+
+from libc.math cimport sqrt
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memmove, memset
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+
+from models.acceptor_labels import (
+    LABELS_UNKNOWN,
+    LONGEST_HISTORY,
+    OLDEST_DAYS,
+    WINDOWS_UNKNOWN,
+    acceptor_latest,
+    acceptor_windows,
+)
+from models.activity import Activity
+from models.circumstances import circumstances
+from models.currency import minor_per_major
+from models.features import CARD_FRAUD_DAYS
+from models.marks import NO_MARKS
+from models.profile_packing import pack as pack_plainly
+from models.profile_packing import unpack as unpack_plainly
+
+cdef extern from *:
+    """
+    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    #error "packed profiles are little-endian, and so must the machine be"
+    #endif
+    """
+
+cdef enum:  # those of `models.profile` and `models.profile_packing`
+    RING = 32
+    BUCKETS = 31
+    PEAKS = 15
+    SPANS = 12
+    WEEKDAYS = 7
+    MERCHANTS = 12
+    PLACES = 3
+    CATEGORIES = 6
+    ALWAYS_KEPT = 4
+    ONCE = 8
+    FULL = 247
+    OLDEST_AGE = 255
+    DAY = 86400
+    VERSION = 3
+    HEADER = 7
+    WIDE = 1
+    STAND_INS = 2
+    MOST_WEIGHT = 200
+    RATIO_STEPS = 64
+
+cdef uint32_t MOST_TIME = 0xFFFFFFFF
+cdef uint32_t MOST_HISTORY = 0xFFFFFFFF
+cdef int64_t MOST_AMOUNT = 1_000_000_000_000
+cdef uint64_t MOST_SUMMED = 1ULL << 63
+cdef uint64_t SAFELY_ADDED = 1ULL << 58  # thirty-one of them are below 2**64
+cdef double BIG_RATIO = 2.5
+cdef double MOST_DEVIATIONS = 100.0
+cdef double HALF_MEAN_WEIGHT = 5.0
+cdef double WINSORISE_AT = 3.0
+cdef double SLOWEST_STEP = 1.0 / 200
+cdef double PRIOR = 4.0 * ONCE
+cdef double NEARBY = SPANS / 4.0
+cdef double OLDEST_VISIT = 60.0
+cdef double LONGEST_IDLE = OLDEST_DAYS * DAY
+cdef double LONGEST = LONGEST_HISTORY
+cdef double CARD_FRAUD_SECONDS = CARD_FRAUD_DAYS * DAY
+cdef object tuple_new = tuple.__new__
+
+
+cdef struct Entry:
+    uint32_t at
+    uint64_t amount
+    uint64_t id_hash
+    uint32_t content
+    uint16_t merchant
+    uint8_t stood_in
+
+
+cdef inline int64_t floor_div(int64_t value, int64_t by) noexcept nogil:
+    cdef int64_t whole = value // by
+    return whole - 1 if value % by < 0 else whole
+
+
+cdef class Profile:
+    """See `models.profile.Profile`. Its collections are given as copies."""
+
+    cdef readonly uint32_t n
+    cdef readonly double mean
+    cdef readonly double variance
+    cdef readonly uint32_t newest
+    cdef readonly int64_t day
+    cdef readonly int64_t stand_in_day
+    cdef readonly uint16_t stand_in_count
+    cdef readonly uint64_t stand_in_sum
+    cdef uint16_t _counts[BUCKETS]
+    cdef uint64_t _sums[BUCKETS]
+    cdef uint16_t _peaks[PEAKS]
+    cdef uint16_t _bigs[PEAKS]
+    cdef uint8_t _hours[SPANS]
+    cdef uint8_t _weekdays[WEEKDAYS]
+    cdef uint16_t _merchants[MERCHANTS]
+    cdef uint8_t _ages[MERCHANTS]
+    cdef uint16_t _countries[PLACES]
+    cdef uint16_t _devices[PLACES]
+    cdef uint16_t _categories[CATEGORIES]
+    cdef uint8_t _merchants_known, _countries_known, _devices_known, _categories_known, _ring_length
+    cdef Entry _ring[RING + 1]
+
+    @property
+    def last_seen(self):
+        """Latest event time observed, or None for a new card."""
+        return self.newest if self.n else None
+
+    @property
+    def counts(self):
+        """As `models.profile.counts_of` keeps them."""
+        return _counts_of(self._counts, BUCKETS)
+
+    @property
+    def big_counts(self):
+        """Likewise."""
+        return _counts_of(self._bigs, PEAKS)
+
+    @property
+    def sums(self):
+        """Of each day, the newest first."""
+        return [self._sums[i] for i in range(BUCKETS)]
+
+    @property
+    def peak_ratios(self):
+        """Likewise."""
+        return [self._peaks[i] for i in range(PEAKS)]
+
+    @property
+    def hours(self):
+        """By spans of the day."""
+        return bytearray(self._hours[:SPANS])
+
+    @property
+    def weekdays(self):
+        """Monday first."""
+        return bytearray(self._weekdays[:WEEKDAYS])
+
+    @property
+    def merchants(self):
+        """Marks, the latest first."""
+        return [self._merchants[i] for i in range(self._merchants_known)]
+
+    @property
+    def merchant_ages(self):
+        """Days before `day`."""
+        return bytearray([self._ages[i] for i in range(self._merchants_known)])
+
+    @property
+    def countries(self):
+        """Marks, the latest first."""
+        return tuple([self._countries[i] for i in range(self._countries_known)])
+
+    @property
+    def devices(self):
+        """Likewise."""
+        return tuple([self._devices[i] for i in range(self._devices_known)])
+
+    @property
+    def categories(self):
+        """Likewise."""
+        return tuple([self._categories[i] for i in range(self._categories_known)])
+
+    @property
+    def ring(self):
+        """Time, amount, hash of id, fingerprint of content and mark of merchant of each."""
+        return [
+            (self._ring[i].at, self._ring[i].amount, self._ring[i].id_hash, self._ring[i].content, self._ring[i].merchant)
+            for i in range(self._ring_length)
+        ]
+
+    @property
+    def stood_in(self):
+        """Hashes of the ids that rules approved in the model's place."""
+        return frozenset([self._ring[i].id_hash for i in range(self._ring_length) if self._ring[i].stood_in])
+
+    def __reduce__(self):
+        return unpack, (pack(self),)
+
+    cpdef object find(self, uint64_t id_hash):
+        """Content fingerprint of the transaction with this id hash, or None where the ring does not hold it."""
+        cdef int i
+        for i in range(self._ring_length):
+            if self._ring[i].id_hash == id_hash:
+                return self._ring[i].content
+        return None
+
+    cdef double _ratio(self, double amount) noexcept nogil:
+        cdef double weight = self.n if self.n < MOST_WEIGHT else MOST_WEIGHT
+        cdef double total = self.mean * weight + amount
+        return amount * (weight + 1) / (total if total > 1.0 else 1.0)
+
+    def ratio(self, amount_minor):
+        """The amount as a multiple of the card's usual one, itself counted among the usual: 1.0 for a new card."""
+        return self._ratio(amount_minor)
+
+    cdef void _against_habit(self, double amount, double *ratio, double *deviations) noexcept nogil:
+        cdef double mean = self.mean, weight, pooled, off
+        if not self.n:
+            ratio[0] = 1.0
+            deviations[0] = 0.0
+            return
+        weight = self.n if self.n < MOST_WEIGHT else MOST_WEIGHT
+        pooled = (self.variance * weight + mean * mean * HALF_MEAN_WEIGHT / 4) / (weight + HALF_MEAN_WEIGHT)
+        off = (amount - mean) / (sqrt(pooled) if pooled > 1.0 else 1.0)
+        if not -MOST_DEVIATIONS < off < MOST_DEVIATIONS:
+            off = MOST_DEVIATIONS if off > 0 else -MOST_DEVIATIONS
+        ratio[0] = amount * (weight + 1.0) / (mean * weight + amount)
+        deviations[0] = off
+
+    def against_habit(self, double amount_minor):
+        """`ratio`, and how many deviations the amount is above the usual one, at most MOST_DEVIATIONS; 0 at first."""
+        cdef double ratio, deviations
+        self._against_habit(amount_minor, &ratio, &deviations)
+        return ratio, deviations
+
+    def observe(self, double at, amount_minor, uint64_t id_hash, uint32_t content, marks=NO_MARKS):
+        """Take in one decided transaction."""
+        merchant, country, device, category = marks
+        cdef int64_t moment = <int64_t>at
+        cdef int64_t amount = MOST_AMOUNT if amount_minor > MOST_AMOUNT else 0 if amount_minor < 0 else amount_minor
+        if moment < 0:
+            moment = 0
+        elif moment > MOST_TIME:
+            moment = MOST_TIME
+        self._observe(<uint32_t>moment, amount, id_hash, content, merchant, country, device, category)
+
+    cdef void _observe(
+        self,
+        uint32_t moment,
+        uint64_t amount,
+        uint64_t id_hash,
+        uint32_t content,
+        uint16_t merchant,
+        uint16_t country,
+        uint16_t device,
+        uint16_t category,
+    ) noexcept nogil:
+        cdef int64_t day, days_ago
+        if moment > self.newest:
+            self._advance(moment)
+        day = moment // DAY
+        days_ago = self.day - day
+        if days_ago < BUCKETS:
+            self._count(<int>days_ago, amount)
+        self._update_statistics(amount)
+        self._grow_used_to(moment % DAY // (2 * 3600), <int>((day + 3) % WEEKDAYS))
+        if merchant:
+            self._visit(merchant, <uint8_t>(days_ago if days_ago < OLDEST_AGE else OLDEST_AGE))
+        if country:
+            _put_first(self._countries, &self._countries_known, country, PLACES)
+        if device:
+            _put_first(self._devices, &self._devices_known, device, PLACES)
+        if category:
+            _put_first(self._categories, &self._categories_known, category, CATEGORIES)
+        self._remember(moment, amount, id_hash, content, merchant)
+
+    def note_stand_in(self, double at, amount_minor, uint64_t id_hash):
+        """Count an approval that rules gave in the model's place, of a payment that was observed."""
+        cdef int64_t moment = <int64_t>at, day
+        cdef uint64_t amount = MOST_AMOUNT if amount_minor > MOST_AMOUNT else 0 if amount_minor < 0 else amount_minor
+        _stand_in(self, id_hash)
+        moment = 0 if moment < 0 else MOST_TIME if moment > MOST_TIME else moment
+        day = moment // DAY
+        if day > self.stand_in_day:
+            self.stand_in_day, self.stand_in_count, self.stand_in_sum = day, 0, 0
+        if self.stand_in_count < 65535:
+            self.stand_in_count += 1
+        self.stand_in_sum += amount
+        if self.stand_in_sum > MOST_SUMMED:
+            self.stand_in_sum = MOST_SUMMED
+
+    def stand_in_today(self, double at):
+        """Count and sum of what rules approved in the model's place on the UTC day of `at` or, if late, after it."""
+        if floor_div(<int64_t>at, DAY) > self.stand_in_day:
+            return 0, 0
+        return self.stand_in_count, self.stand_in_sum
+
+    def stand_in_around(self, double at):
+        """Approvals in the model's place: seconds before or after `at`, and amount, of each; and how far all are known."""
+        cdef double ahead = self.newest - at
+        known = 0.0 if self._ring_length >= RING else <double>DAY - (ahead if ahead > 0.0 else 0.0)
+        around = [
+            (abs(self._ring[i].at - at), self._ring[i].amount) for i in range(self._ring_length) if self._ring[i].stood_in
+        ]
+        return tuple(around), known
+
+    cdef void _advance(self, uint32_t moment) noexcept nogil:
+        cdef int64_t days = moment // DAY - self.day
+        cdef int i, older
+        self.newest = moment
+        if not days:
+            return
+        self.day += days
+        _shift16(self._counts, BUCKETS, days)
+        _shift16(self._peaks, PEAKS, days)
+        _shift16(self._bigs, PEAKS, days)
+        if days >= BUCKETS:
+            memset(self._sums, 0, sizeof(self._sums))
+        else:
+            memmove(&self._sums[days], &self._sums[0], (BUCKETS - days) * sizeof(uint64_t))
+            memset(&self._sums[0], 0, days * sizeof(uint64_t))
+        older = <int>(days if days < OLDEST_AGE else OLDEST_AGE)
+        for i in range(self._merchants_known):
+            self._ages[i] = <uint8_t>(self._ages[i] + older if self._ages[i] + older < OLDEST_AGE else OLDEST_AGE)
+
+    cdef void _count(self, int days_ago, uint64_t amount) noexcept nogil:
+        cdef double ratio
+        cdef int64_t steps
+        if self._counts[days_ago] < 65535:
+            self._counts[days_ago] += 1
+        self._sums[days_ago] += amount
+        if self._sums[days_ago] > MOST_SUMMED:
+            self._sums[days_ago] = MOST_SUMMED
+        if days_ago >= PEAKS:
+            return
+        ratio = self._ratio(<double>amount)
+        steps = <int64_t>(ratio * RATIO_STEPS)
+        if steps > self._peaks[days_ago]:
+            self._peaks[days_ago] = <uint16_t>(steps if steps < 65535 else 65535)
+        if ratio > BIG_RATIO and self._bigs[days_ago] < 65535:
+            self._bigs[days_ago] += 1
+
+    cdef void _update_statistics(self, uint64_t amount) noexcept nogil:
+        cdef double mean = self.mean, most = WINSORISE_AT * self.mean, kept, step, off
+        kept = most if mean != 0.0 and most < <double>amount else <double>amount
+        if self.n < MOST_HISTORY:
+            self.n += 1
+        step = 2.0 / (<double>self.n + 1.0)
+        if step < SLOWEST_STEP:
+            step = SLOWEST_STEP
+        off = kept - mean
+        self.mean = mean + off * step
+        self.variance += step * (off * (kept - self.mean) - self.variance)
+
+    cdef void _grow_used_to(self, int span, int weekday) noexcept nogil:
+        cdef int i
+        if self._hours[span] > FULL or self._weekdays[weekday] > FULL:
+            for i in range(SPANS):
+                self._hours[i] >>= 1
+            for i in range(WEEKDAYS):
+                self._weekdays[i] >>= 1
+        self._hours[span] += ONCE
+        self._weekdays[weekday] += ONCE
+
+    cdef void _visit(self, uint16_t merchant, uint8_t age) noexcept nogil:
+        cdef int position = 0, known = self._merchants_known
+        while position < known and self._merchants[position] != merchant:
+            position += 1
+        if position < known:
+            if position == 0 and self._ages[0] <= age:
+                return
+            if self._ages[position] < age:
+                age = self._ages[position]
+        elif known == MERCHANTS:
+            if age > self._ages[known - 1]:
+                return
+            position = known - 1
+        else:
+            position = -1
+        if position >= 0:
+            memmove(&self._merchants[position], &self._merchants[position + 1], (known - position - 1) * sizeof(uint16_t))
+            memmove(&self._ages[position], &self._ages[position + 1], known - position - 1)
+            known -= 1
+        position = 0
+        while position < known and self._ages[position] < age:
+            position += 1
+        memmove(&self._merchants[position + 1], &self._merchants[position], (known - position) * sizeof(uint16_t))
+        memmove(&self._ages[position + 1], &self._ages[position], known - position)
+        self._merchants[position] = merchant
+        self._ages[position] = age
+        self._merchants_known = <uint8_t>(known + 1)
+
+    cdef void _remember(
+        self, uint32_t moment, uint64_t amount, uint64_t id_hash, uint32_t content, uint16_t merchant
+    ) noexcept nogil:
+        cdef int length = self._ring_length, position, kept = 0, most
+        cdef uint8_t stood_in = 0
+        cdef int64_t horizon = <int64_t>self.newest - DAY
+        for position in range(length):
+            if self._ring[position].id_hash == id_hash and self._ring[position].stood_in:
+                stood_in = 1
+        self._ring[length] = Entry(moment, amount, id_hash, content, merchant, stood_in)
+        length += 1
+        if length > RING:
+            length -= 1
+            memmove(&self._ring[0], &self._ring[1], length * sizeof(Entry))
+        most = length - ALWAYS_KEPT
+        for position in range(length):
+            if position < most and <int64_t>self._ring[position].at <= horizon:
+                continue
+            if kept != position:
+                self._ring[kept] = self._ring[position]
+            kept += 1
+        self._ring_length = <uint8_t>kept
+
+
+cdef void _stand_in(Profile profile, uint64_t id_hash) noexcept nogil:
+    cdef int i
+    for i in range(profile._ring_length):
+        if profile._ring[i].id_hash == id_hash:
+            profile._ring[i].stood_in = 1
+
+
+cdef object _counts_of(uint16_t *values, int length):
+    cdef int i, most = 0
+    for i in range(length):
+        if values[i] > most:
+            most = values[i]
+    counts = [values[i] for i in range(length)]
+    return bytearray(counts) if most <= 255 else counts
+
+
+cdef void _shift16(uint16_t *values, int length, int64_t by) noexcept nogil:
+    if by >= length:
+        memset(values, 0, length * sizeof(uint16_t))
+        return
+    memmove(&values[by], &values[0], (length - by) * sizeof(uint16_t))
+    memset(&values[0], 0, by * sizeof(uint16_t))
+
+
+cdef void _put_first(uint16_t *known, uint8_t *length, uint16_t mark, int most) noexcept nogil:
+    cdef int position = 0
+    while position < length[0] and known[position] != mark:
+        position += 1
+    if position == length[0]:
+        if position == most:
+            position -= 1
+        else:
+            length[0] += 1
+    memmove(&known[1], &known[0], position * sizeof(uint16_t))
+    known[0] = mark
+
+
+# --- packing ---
+
+
+def pack(profile):
+    """Bytes of a profile, as `models.profile_packing.pack` writes them; of a plain one likewise."""
+    return _pack(<Profile>profile) if type(profile) is Profile else pack_plainly(profile)
+
+
+cdef bytes _pack(Profile profile):
+    cdef int i, flags = STAND_INS if profile.stand_in_count else 0
+    cdef int marks = (
+        profile._merchants_known + profile._countries_known + profile._devices_known + profile._categories_known
+    )
+    cdef int each = 2
+    cdef uint32_t marked = 0
+    cdef uint16_t day
+    for i in range(BUCKETS):
+        if profile._counts[i] > 255 or profile._sums[i] > 0xFFFFFFFFULL:
+            flags |= WIDE
+            break
+    for i in range(PEAKS):
+        if profile._bigs[i] > 255:
+            flags |= WIDE
+    for i in range(profile._ring_length):
+        if profile._ring[i].amount > 0xFFFFFFFFULL:
+            flags |= WIDE
+    cdef int wide = flags & WIDE
+    cdef Py_ssize_t size = (
+        HEADER + 4 + 4 + 8 + 8 + profile._merchants_known + SPANS + WEEKDAYS
+        + BUCKETS * ((2 + 8) if wide else (1 + 4)) + PEAKS * (2 + (2 if wide else 1))
+        + 2 * marks + profile._ring_length * (4 + (8 if wide else 4) + 8 + 4 + 2) + (16 if flags & STAND_INS else 0)
+    )
+    cdef bytes packed = PyBytes_FromStringAndSize(NULL, size)
+    cdef char *to = PyBytes_AS_STRING(packed)
+    to[0], to[1], to[2], to[3] = VERSION, <char>flags, <char>profile._ring_length, <char>profile._merchants_known
+    to[4], to[5], to[6] = (
+        <char>profile._countries_known, <char>profile._devices_known, <char>profile._categories_known
+    )
+    to += HEADER
+    to = _put(to, &profile.n, 4)
+    to = _put(to, &profile.newest, 4)
+    to = _put(to, &profile.mean, 8)
+    to = _put(to, &profile.variance, 8)
+    to = _put(to, profile._ages, profile._merchants_known)
+    to = _put(to, profile._hours, SPANS)
+    to = _put(to, profile._weekdays, WEEKDAYS)
+    if wide:
+        to = _put(to, profile._counts, 2 * BUCKETS)
+        to = _put(to, profile._sums, 8 * BUCKETS)
+        to = _put(to, profile._peaks, 2 * PEAKS)
+        to = _put(to, profile._bigs, 2 * PEAKS)
+    else:
+        for i in range(BUCKETS):
+            to[i] = <char>profile._counts[i]
+        to += BUCKETS
+        for i in range(BUCKETS):
+            to = _put(to, &profile._sums[i], 4)
+        to = _put(to, profile._peaks, 2 * PEAKS)
+        for i in range(PEAKS):
+            to[i] = <char>profile._bigs[i]
+        to += PEAKS
+    to = _put(to, profile._merchants, 2 * profile._merchants_known)
+    to = _put(to, profile._countries, 2 * profile._countries_known)
+    to = _put(to, profile._devices, 2 * profile._devices_known)
+    to = _put(to, profile._categories, 2 * profile._categories_known)
+    for i in range(profile._ring_length):
+        to = _put(to, &profile._ring[i].at, 4)
+        to = _put(to, &profile._ring[i].amount, 8 if wide else 4)
+        to = _put(to, &profile._ring[i].id_hash, 8)
+        to = _put(to, &profile._ring[i].content, 4)
+        to = _put(to, &profile._ring[i].merchant, 2)
+        if profile._ring[i].stood_in:
+            marked |= <uint32_t>1 << i
+    if flags & STAND_INS:
+        day = <uint16_t>profile.stand_in_day
+        to = _put(to, &day, 2)
+        to = _put(to, &profile.stand_in_count, 2)
+        to = _put(to, &profile.stand_in_sum, 8)
+        to = _put(to, &marked, 4)
+    return packed
+
+
+cdef inline char *_put(char *to, const void *what, Py_ssize_t size) noexcept nogil:
+    memcpy(to, what, size)
+    return to + size
+
+
+def unpack(bytes data):
+    """The profile that was packed, by this release or one before it. Raises ProfileCorrupt."""
+    profile = _unpacked(data)
+    if profile is None:  # of an earlier release, or broken: it says how
+        profile = _unpacked(pack_plainly(unpack_plainly(data)))
+    return profile
+
+
+cdef Profile _unpacked(bytes data):
+    """None where it is not of this layout or does not hold together."""
+    cdef const char *whole = PyBytes_AS_STRING(data)
+    cdef const uint8_t *head = <const uint8_t *>whole
+    cdef Py_ssize_t size = len(data)
+    if size < HEADER or head[0] != VERSION or head[1] > (WIDE | STAND_INS):
+        return None
+    cdef int flags = head[1], ring = head[2], merchants = head[3], countries = head[4], devices = head[5]
+    cdef int categories = head[6], wide = flags & WIDE, i
+    if ring > RING or merchants > MERCHANTS or countries > PLACES or devices > PLACES or categories > CATEGORIES:
+        return None
+    cdef Py_ssize_t expected = (
+        HEADER + 4 + 4 + 8 + 8 + merchants + SPANS + WEEKDAYS
+        + BUCKETS * ((2 + 8) if wide else (1 + 4)) + PEAKS * (2 + (2 if wide else 1))
+        + 2 * (merchants + countries + devices + categories) + ring * (4 + (8 if wide else 4) + 8 + 4 + 2)
+        + (16 if flags & STAND_INS else 0)
+    )
+    if size != expected:
+        return None
+    cdef Profile profile = Profile.__new__(Profile)
+    cdef const char *at = whole + HEADER
+    cdef uint32_t marked = 0
+    cdef uint16_t day = 0
+    at = _take(&profile.n, at, 4)
+    at = _take(&profile.newest, at, 4)
+    at = _take(&profile.mean, at, 8)
+    at = _take(&profile.variance, at, 8)
+    if not (0.0 <= profile.mean <= 1.7976931348623157e308 and 0.0 <= profile.variance <= 1.7976931348623157e308):
+        return None
+    profile.day = profile.newest // DAY
+    profile._merchants_known, profile._countries_known = <uint8_t>merchants, <uint8_t>countries
+    profile._devices_known, profile._categories_known = <uint8_t>devices, <uint8_t>categories
+    profile._ring_length = <uint8_t>ring
+    at = _take(profile._ages, at, merchants)
+    at = _take(profile._hours, at, SPANS)
+    at = _take(profile._weekdays, at, WEEKDAYS)
+    if wide:
+        at = _take(profile._counts, at, 2 * BUCKETS)
+        at = _take(profile._sums, at, 8 * BUCKETS)
+        at = _take(profile._peaks, at, 2 * PEAKS)
+        at = _take(profile._bigs, at, 2 * PEAKS)
+    else:
+        for i in range(BUCKETS):
+            profile._counts[i] = <uint8_t>at[i]
+        at += BUCKETS
+        for i in range(BUCKETS):
+            at = _take(&profile._sums[i], at, 4)
+        at = _take(profile._peaks, at, 2 * PEAKS)
+        for i in range(PEAKS):
+            profile._bigs[i] = <uint8_t>at[i]
+        at += PEAKS
+    at = _take(profile._merchants, at, 2 * merchants)
+    at = _take(profile._countries, at, 2 * countries)
+    at = _take(profile._devices, at, 2 * devices)
+    at = _take(profile._categories, at, 2 * categories)
+    for i in range(ring):
+        at = _take(&profile._ring[i].at, at, 4)
+        at = _take(&profile._ring[i].amount, at, 8 if wide else 4)
+        at = _take(&profile._ring[i].id_hash, at, 8)
+        at = _take(&profile._ring[i].content, at, 4)
+        at = _take(&profile._ring[i].merchant, at, 2)
+    if flags & STAND_INS:
+        at = _take(&day, at, 2)
+        at = _take(&profile.stand_in_count, at, 2)
+        at = _take(&profile.stand_in_sum, at, 8)
+        at = _take(&marked, at, 4)
+        profile.stand_in_day = day
+        for i in range(ring):
+            if marked >> i & 1:
+                _stand_in(profile, profile._ring[i].id_hash)
+    return profile
+
+
+cdef inline const char *_take(void *to, const char *at, Py_ssize_t size) noexcept nogil:
+    memcpy(to, at, size)
+    return at + size
+
+
+# --- what the card just did ---
+
+
+def activity(double at, Profile profile, uint16_t merchant=0):
+    """What the card did before now, as `models.activity.activity` counts it."""
+    cdef int64_t moment = <int64_t>at, age
+    cdef int64_t idle = moment - <int64_t>profile.newest
+    cdef int64_t count_10m = 0, count_1h = 0, count_1d = 0
+    cdef uint64_t sum_10m = 0, sum_1h = 0, sum_1d = 0
+    cdef uint16_t within_1h[RING + 1]
+    cdef uint16_t within_1d[RING + 1]
+    cdef int known_1h = 0, known_1d = 0, i
+    cdef int64_t merchants_1h = 1, merchants_1d = 1
+    if idle < DAY:
+        if merchant:
+            within_1h[0] = within_1d[0] = merchant
+            known_1h = known_1d = 1
+        for i in range(profile._ring_length):
+            age = moment - <int64_t>profile._ring[i].at
+            if not 0 <= age < DAY:
+                continue
+            count_1d += 1
+            sum_1d += profile._ring[i].amount
+            known_1d = _met(within_1d, known_1d, profile._ring[i].merchant)
+            if age < 3600:
+                count_1h += 1
+                sum_1h += profile._ring[i].amount
+                known_1h = _met(within_1h, known_1h, profile._ring[i].merchant)
+                if age < 600:
+                    count_10m += 1
+                    sum_10m += profile._ring[i].amount
+        merchants_1h = known_1h if known_1h else 1
+        merchants_1d = known_1d if known_1d else 1
+    values = (
+        count_10m,
+        count_1h,
+        count_1d,
+        sum_10m,
+        sum_1h,
+        sum_1d,
+        merchants_1h,
+        merchants_1d,
+        (idle if idle > 0 else 0) if profile.n else None,
+        (moment - floor_div(moment, DAY) * DAY) // 3600,
+    )
+    return tuple_new(Activity, values)
+
+
+cdef inline int _met(uint16_t *known, int length, uint16_t merchant) noexcept nogil:
+    """Without a mark, of a profile from before there were any, is no merchant of its own."""
+    cdef int i
+    if not merchant:
+        return length
+    for i in range(length):
+        if known[i] == merchant:
+            return length
+    known[length] = merchant
+    return length + 1
+
+
+# --- features ---
+
+
+cdef inline int64_t _clipped(int64_t index, int64_t length) noexcept nogil:
+    return 0 if index < 0 else length if index > length else index
+
+
+cdef double _sum16(const uint16_t *values, int length, int64_t first, int64_t last) noexcept nogil:
+    cdef uint64_t total = 0
+    cdef int64_t i
+    for i in range(_clipped(first, length), _clipped(last, length)):
+        total += values[i]
+    return <double>total
+
+
+cdef double _sum64(const uint64_t *values, int length, int64_t first, int64_t last) except? -1.0:
+    cdef uint64_t total = 0
+    cdef int64_t i
+    for i in range(_clipped(first, length), _clipped(last, length)):
+        if values[i] >= SAFELY_ADDED:
+            return float(sum([values[j] for j in range(_clipped(first, length), _clipped(last, length))]))
+        total += values[i]
+    return <double>total
+
+
+cdef double _window16(const uint16_t *values, int length, int64_t first, double left, int days) noexcept nogil:
+    """As `models.daily.window_sum`."""
+    cdef int64_t last = first + days
+    if last < 0:
+        return 0.0
+    cdef double total = _sum16(values, length, first, last)
+    return total + left * values[last] if last < length else total
+
+
+cdef double _window64(const uint64_t *values, int length, int64_t first, double left, int days) except? -1.0:
+    cdef int64_t last = first + days
+    if last < 0:
+        return 0.0
+    cdef double total = _sum64(values, length, first, last)
+    return total + left * <double>values[last] if last < length else total
+
+
+cdef inline bint _holds(const uint16_t *known, int length, int mark) noexcept nogil:
+    cdef int i
+    for i in range(length):
+        if known[i] == mark:
+            return True
+    return False
+
+
+def features(double at, paid, marks, Profile profile, recent, merchant, card_fraud_at):
+    """The numbers of FEATURES, as `models.features.features` makes them."""
+    cdef int store, country, device, category
+    store, country, device, category = marks
+    cdef double amount = paid.amount_minor
+    cdef double unit = minor_per_major(paid.currency)
+    cdef int64_t moment = <int64_t>at, day = floor_div(moment, DAY), first = profile.day - day
+    cdef double left = 1.0 - (at - <double>(day * DAY)) / <double>DAY
+    cdef int64_t count_10m, count_1h, count_1d, stores_1h, stores_1d, hour
+    count_10m, count_1h, count_1d, sum_10m, sum_1h, sum_1d, stores_1h, stores_1d, idle, hour = recent
+    cdef int weekday = <int>((day + 3) % WEEKDAYS), span = <int>(hour // 2)
+    if weekday < 0:
+        weekday += WEEKDAYS
+    cdef int i, used_up = 0
+    for i in range(WEEKDAYS):
+        used_up += profile._weekdays[i]
+    cdef double used = used_up + PRIOR
+    cdef double earlier = count_1d, spent = sum_1d
+    if profile._ring_length == RING:  # it may have lost some of the day
+        earlier = _window16(profile._counts, BUCKETS, first, left, 1)
+        spent = _window64(profile._sums, BUCKETS, first, left, 1)
+    cdef double count_7d = _window16(profile._counts, BUCKETS, first, left, 7)
+    cdef double count_30d = _window16(profile._counts, BUCKETS, first, left, 30)
+    cdef double sum_7d = _window64(profile._sums, BUCKETS, first, left, 7)
+    cdef double sum_30d = _window64(profile._sums, BUCKETS, first, left, 30)
+    cdef double big_14d = _window16(profile._bigs, PEAKS, first, left, 14)
+    cdef int64_t peak_7d = 0, last = first + 7 + (1 if left > 0.5 else 0)
+    for i in range(_clipped(first, PEAKS), _clipped(last, PEAKS)):
+        if profile._peaks[i] > peak_7d:
+            peak_7d = profile._peaks[i]
+    cdef double by_day = earlier + 1.0, by_week = count_7d + 1.0, by_month = count_30d + 1.0
+    cdef double stores_7d = 1.0, stores_30d = 1.0, is_new = 0.0, visit_age = OLDEST_VISIT
+    cdef int known = profile._merchants_known, week, month, later
+    cdef int64_t age
+    if known:
+        later = 0
+        if first > 0:
+            while later < known and profile._ages[later] < first:
+                later += 1
+        week = month = 0
+        while week < known and profile._ages[week] < first + 7:
+            week += 1
+        while month < known and profile._ages[month] < first + 30:
+            month += 1
+        stores_7d, stores_30d, is_new = week - later + 1.0, month - later + 1.0, 1.0
+        for i in range(known):
+            if profile._merchants[i] == store:
+                age = profile._ages[i] - first
+                stores_7d -= 1.0 if 0 <= age < 7 else 0.0
+                stores_30d -= 1.0 if 0 <= age < 30 else 0.0
+                is_new = 0.0
+                visit_age = 0.0 if age < 0 else <double>age if age < OLDEST_VISIT else OLDEST_VISIT
+                break
+    cdef double ratio, deviations
+    profile._against_habit(amount, &ratio, &deviations)
+    if merchant is None:
+        label_1d, risk_1d, label_7d, risk_7d, label_30d, risk_30d = WINDOWS_UNKNOWN
+        run, run_age, legit_age, last_label, last3, last8, fraud_age = LABELS_UNKNOWN
+    else:
+        label_1d, risk_1d, label_7d, risk_7d, label_30d, risk_30d = acceptor_windows(
+            merchant.newest_day - day, left, merchant
+        )
+        run, run_age, legit_age, last_label, last3, last8, fraud_age = acceptor_latest(at, merchant)
+    cdef double idle_seconds = LONGEST_IDLE if idle is None else idle
+    if idle_seconds > LONGEST_IDLE:
+        idle_seconds = LONGEST_IDLE
+    cdef const uint8_t *hours = profile._hours
+    cdef int around = 2 * hours[span] + hours[(span + SPANS - 1) % SPANS] + hours[(span + 1) % SPANS]
+    cdef double fraud_at = -1.0
+    cdef bint is_fraud_known = False
+    if card_fraud_at is not None:
+        fraud_at = card_fraud_at
+        is_fraud_known = at - fraud_at < CARD_FRAUD_SECONDS
+    return [
+        amount / unit,
+        1.0 if weekday >= 5 else 0.0,
+        1.0 if hour < 7 else 0.0,
+        by_day,
+        (spent + amount) / by_day / unit,
+        by_week,
+        (sum_7d + amount) / by_week / unit,
+        by_month,
+        (sum_30d + amount) / by_month / unit,
+        label_1d,
+        risk_1d,
+        label_7d,
+        risk_7d,
+        label_30d,
+        risk_30d,
+        ratio,
+        deviations,
+        <double>profile.n if profile.n < LONGEST else LONGEST,
+        peak_7d / <double>RATIO_STEPS,
+        big_14d,
+        1.0 if is_fraud_known else 0.0,
+        run,
+        run_age,
+        legit_age,
+        last_label,
+        last3,
+        last8,
+        fraud_age,
+        <double>count_10m,
+        <double>sum_10m / unit,
+        <double>count_1h,
+        <double>sum_1h / unit,
+        <double>stores_1h,
+        <double>stores_1d,
+        idle_seconds / 60.0,
+        (NEARBY * around + PRIOR) / used,
+        (<double>(WEEKDAYS * profile._weekdays[weekday]) + PRIOR) / used,
+        stores_7d,
+        stores_30d,
+        is_new,
+        visit_age,
+        1.0 if country and profile._countries_known and not _holds(profile._countries, profile._countries_known, country) else 0.0,
+        1.0 if device and profile._devices_known and not _holds(profile._devices, profile._devices_known, device) else 0.0,
+        1.0 if category and profile._categories_known and not _holds(profile._categories, profile._categories_known, category) else 0.0,
+        *circumstances(
+            paid.channel,
+            paid.pan_entry_mode,
+            paid.avs_result,
+            paid.cvv_result,
+            paid.eci,
+            paid.three_ds_status,
+            paid.card_country,
+            paid.merchant_country,
+        ),
+    ]

@@ -1,0 +1,146 @@
+"""What is compiled says bit by bit what the same in Python says, whatever happens to a card."""
+
+import copy
+import os
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models import card
+from models.activity import activity
+from models.features import features
+from models.marks import Marks
+from models.merchant_history import MerchantHistory, learn
+from models.profile import RING_SIZE, Profile, ProfileCorrupt
+from models.profile_packing import pack, unpack
+from models.warm_up import Payment
+
+DAY = 86_400
+NOON = 1_700_000_000 // DAY * DAY + 43_200
+CURRENCIES = ("EUR", "JPY", "BHD")
+
+if not card.COMPILED:
+    if os.environ.get("CI") == "true":
+        pytest.fail("models/_card.pyx was not compiled", pytrace=False)
+    pytest.skip("nothing is compiled here: there was no compiler", allow_module_level=True)
+
+near = st.integers(NOON - 40 * DAY, NOON) | st.integers(NOON - DAY, NOON)
+moments = near | st.integers(-(2**33), 2**33)
+amounts = st.integers(1, 20_000) | st.integers(-1, 10**13)
+marked = st.sampled_from([0, 1, 2, 3]) | st.integers(0, 65_535)
+marks = st.builds(Marks, marked, marked, marked, marked)
+# Observed, and perhaps approved by rules in the model's place.
+events = st.tuples(moments, amounts, st.integers(0, 40) | st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), marks)
+lives = st.lists(st.tuples(events, st.booleans()), max_size=60)
+
+
+def lived(life: list[tuple[Any, bool]], profile: Any) -> Any:
+    for (at, amount, hashed, content, its_marks), stood_in in life:
+        profile.observe(float(at), amount, hashed, content, its_marks)
+        if stood_in:
+            profile.note_stand_in(float(at), amount, hashed)
+    return profile
+
+
+def bits(values: list[float]) -> bytes:
+    return struct.pack(f"{len(values)}d", *values)
+
+
+def state(profile: Any) -> dict[str, Any]:
+    return {name: getattr(profile, name) for name in Profile.__slots__}
+
+
+@settings(max_examples=300)
+@given(lives)
+def test_a_profile_that_lived_the_same_is_the_same(life: list[tuple[Any, bool]]) -> None:
+    plain, compiled = lived(life, Profile()), lived(life, card.Profile())
+    assert state(compiled) == state(plain)
+    assert card.pack(compiled) == pack(plain)
+    assert compiled.last_seen == plain.last_seen
+
+
+@settings(max_examples=200)
+@given(lives, lives)
+def test_it_goes_on_the_same_from_bytes_whoever_wrote_them(
+    before: list[tuple[Any, bool]], after: list[tuple[Any, bool]]
+) -> None:
+    packed = pack(lived(before, Profile()))
+    plain, compiled = lived(after, unpack(packed)), lived(after, card.unpack(packed))
+    assert state(compiled) == state(plain)
+    assert card.pack(compiled) == pack(plain)
+
+
+@settings(max_examples=300)
+@given(lives, moments, st.floats(0, 0.999), st.integers(1, 10**12), marks, st.sampled_from(CURRENCIES), st.data())
+def test_what_is_asked_of_it_is_answered_the_same(
+    life: list[tuple[Any, bool]],
+    at: int,
+    part: float,
+    amount: int,
+    its_marks: Marks,
+    currency: str,
+    data: st.DataObject,
+) -> None:
+    plain, compiled, now = lived(life, Profile()), lived(life, card.Profile()), at + part
+    recent = activity(now, plain, its_marks.merchant)
+    assert card.activity(now, compiled, its_marks.merchant) == recent
+    history = None
+    if data.draw(st.booleans()):
+        history = MerchantHistory()
+        for days, is_fraud in data.draw(st.lists(st.tuples(st.floats(0, 60), st.booleans()), max_size=12)):
+            history = learn(history, now - days * DAY, is_fraud=is_fraud)
+    fraud_at = data.draw(st.none() | st.floats(now - 40 * DAY, now + DAY))
+    paid = Payment(now, "t", "c", "a", amount, currency, False)
+    given_ = (now, paid, its_marks)
+    theirs = features(*given_, plain, recent, history, fraud_at)
+    assert bits(card.features(*given_, compiled, recent, history, fraud_at)) == bits(theirs)
+
+    for hashed in [hashed for (_, _, hashed, _, _), _ in life[-3:]] + [7]:
+        assert compiled.find(hashed) == plain.find(hashed)
+    assert compiled.stand_in_today(now) == plain.stand_in_today(now)
+    assert compiled.stand_in_around(now) == plain.stand_in_around(now)
+    assert compiled.ratio(amount) == plain.ratio(amount)
+    assert compiled.against_habit(float(amount)) == plain.against_habit(float(amount))
+
+
+def test_a_full_ring_and_crowded_days_are_the_same() -> None:
+    for step in (1, 60, 3_000):
+        plain, compiled = Profile(), card.Profile()
+        for number in range(700):
+            event = (NOON + number * step, 10 + number, number, number, Marks(number % 20, number % 5, number % 4, 1))
+            plain.observe(*event)
+            compiled.observe(*event)
+        assert state(compiled) == state(plain)
+        assert card.pack(compiled) == pack(plain)
+        assert len(compiled.ring) <= RING_SIZE
+
+
+def read(unpacking: Any, data: bytes) -> str:
+    """What comes of bytes: a profile, or why there is none."""
+    try:
+        return repr(state(unpacking(data)))
+    except ProfileCorrupt as refused:
+        return str(refused)
+
+
+@given(st.binary(max_size=40), lives, st.integers(0, 400), st.integers(0, 255))
+def test_what_is_no_profile_is_refused_alike(
+    noise: bytes, life: list[tuple[Any, bool]], position: int, value: int
+) -> None:
+    whole = pack(lived(life, Profile()))
+    changed = bytearray(whole)
+    changed[position % len(whole)] = value
+    for data in (noise, whole[:-1], whole + b"\0", bytes(changed)):
+        assert read(card.unpack, data) == read(unpack, data)
+
+
+@given(lives)
+def test_a_copy_is_the_same_and_another(life: list[tuple[Any, bool]]) -> None:
+    profile = lived(life, card.Profile())
+    other = copy.deepcopy(profile)
+    assert state(other) == state(profile)
+    other.observe(float(NOON), 1, 1, 1)
+    assert other.n == profile.n + 1
