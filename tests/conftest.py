@@ -28,7 +28,27 @@ TRIED_TWICE = ("kafka", "browser")
 MOST_TRIED_TWICE = 3  # in one run
 
 
+# Minutes each: what is begun last would run alone in the end. Those that start many processes not beside each other.
+LONGEST_FIRST = (
+    "test_three_brokers",
+    "test_handbook",
+    "test_attacks",
+    "test_disk_and_clocks",
+    "test_simulated",
+    "test_families_elsewhere",
+    "test_drill",
+    "test_error_levels",
+    "test_demo",
+    "test_documented_metrics",
+    "test_installed_wheel",
+    "test_reconciler",
+)
+_WHEN = {name: when for when, name in enumerate(LONGEST_FIRST)}
+
+
+@pytest.hookimpl(trylast=True)  # after the order was made random
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: _WHEN.get(item.path.stem, len(_WHEN)))
     for item in items:
         if any(item.get_closest_marker(name) for name in TRIED_TWICE):
             item.add_marker(pytest.mark.flaky(reruns=1))
