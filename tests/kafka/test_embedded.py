@@ -170,7 +170,7 @@ def test_broker_that_is_too_slow_is_given_up_and_leaves_no_process(directory):
 
 def test_clients_are_told_the_advertised_address(directory):
     with EmbeddedKafka(directory, KafkaOptions(heap_mb=256, advertised="127.0.0.1:19")) as broker:
-        metadata = AdminClient({"bootstrap.servers": f"127.0.0.1:{broker.port}"}).list_topics(timeout=10)
+        metadata = AdminClient({"bootstrap.servers": f"127.0.0.1:{broker.port}"}).list_topics(timeout=60)
 
         assert broker.bootstrap == "127.0.0.1:19"
         assert [(each.host, each.port) for each in metadata.brokers.values()] == [("127.0.0.1", 19)]
