@@ -45,3 +45,5 @@ def test_each_word_on_a_complaint_counts_by_who_stopped_the_payment_and_its_time
     assert sample("holdfast_complaint_seconds_sum") == 1800
     assert sample("holdfast_complaint_seconds_count") == 1
     assert sample("holdfast_stopped_payments_total") == 1
+    outcomes = [each for each in metrics.registry.collect() if each.name == "holdfast_review_outcomes"]
+    assert [each.samples for each in outcomes] == [[]]  # a complaint that was upheld ends no review
