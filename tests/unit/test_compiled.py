@@ -27,7 +27,12 @@ if not card.COMPILED:
         pytest.fail("models/_card.pyx was not compiled", pytrace=False)
     pytest.skip("nothing is compiled here: there was no compiler", allow_module_level=True)
 
-near = st.integers(NOON - 40 * DAY, NOON) | st.integers(NOON - DAY, NOON)
+# To the minute, too: what is exactly an hour or a day before something else is where bounds are.
+near = (
+    st.integers(NOON - 40 * DAY, NOON)
+    | st.integers(NOON - DAY, NOON)
+    | st.sampled_from([NOON - minutes * 60 for minutes in (0, 1, 9, 10, 11, 59, 60, 61, 1_439, 1_440, 1_441, 2_880)])
+)
 moments = near | st.integers(-(2**33), 2**33)
 amounts = st.integers(1, 20_000) | st.integers(-1, 10**13)
 marked = st.sampled_from([0, 1, 2, 3]) | st.integers(0, 65_535)
@@ -116,6 +121,16 @@ def test_a_full_ring_and_crowded_days_are_the_same() -> None:
         assert state(compiled) == state(plain)
         assert card.pack(compiled) == pack(plain)
         assert len(compiled.ring) <= RING_SIZE
+        assert plain.n == 700  # beyond what one payment may weigh
+        for amount in (1, 500, 10**9):
+            assert compiled.ratio(amount) == plain.ratio(amount)
+            assert compiled.against_habit(float(amount)) == plain.against_habit(float(amount))
+        now = float(NOON + 699 * step)
+        paid, its_marks = Payment(now, "t", "c", "a", 77, "EUR", False), Marks(3, 2, 1, 1)
+        recent = activity(now, plain, its_marks.merchant)
+        assert card.activity(now, compiled, its_marks.merchant) == recent
+        theirs = features(now, paid, its_marks, plain, recent, None, None)
+        assert bits(card.features(now, paid, its_marks, compiled, recent, None, None)) == bits(theirs)
 
 
 def read(unpacking: Any, data: bytes) -> str:
