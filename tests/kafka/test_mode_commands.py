@@ -79,7 +79,9 @@ def test_each_change_of_mode_can_be_watched(outside: Outside) -> None:
     assert changes[0]["reason"] in {"CONNECTION_ERROR", "MODEL_COLD_START", "FORCED"}
     assert [each["before"] for each in changes] == ["normal", *(each["after"] for each in changes[:-1])]
     forced = [each for each in changes if each["reason"] == "FORCED" and each["after"] == "stand_in"]
-    assert {each["evidence"]["breaker"] for each in forced} == {"forced_open"}
+    seen = {each["evidence"]["breaker"] for each in forced}
+    assert "forced_open" in seen
+    assert seen <= {"forced_open", "half_open"}  # looked at twice a second: it may be released by then, and on trial
 
     shown = holdfast(outside, "watch", "modes", "--from-beginning", "--count", "1")
     assert f"worker-1  normal → stand_in  {changes[0]['reason']}  after" in shown
