@@ -13,8 +13,10 @@ from starlette.testclient import TestClient
 from support.fake_provider import CLIENT_ID, CLIENT_SECRET, FakeProvider, provider
 from support.reviews import a_store
 from support.site import POLICY, Site
+from typer.testing import CliRunner
 
 from rules.access import Role
+from streams.operating.cli import main
 from streams.settings import OidcSettings, Settings
 
 BACK = "http://127.0.0.1/login/provider/back"
@@ -165,6 +167,16 @@ def test_a_provider_that_is_away_or_another_one_lets_nobody_in(site: Site, fake:
 def test_a_user_without_a_password_comes_in_by_none(site: Site) -> None:
     for password in ("", "dora", "None"):
         assert site.browser().post("/login", data={"name": "dora", "password": password}).status_code == 401
+
+
+def test_the_command_makes_a_user_whom_only_the_provider_lets_in(
+    site: Site, fake: FakeProvider, tmp_path: Path
+) -> None:
+    variables = {"HOLDFAST_CONSOLE_STORE_URL": f"sqlite:///{tmp_path}/reviews.db"}
+    made = CliRunner(env=variables).invoke(main, ["users", "put", "cleo", "--role", "lead", "--no-password"])
+    assert made.output == "cleo may come in as lead.\n"
+    assert site.browser().post("/login", data={"name": "cleo", "password": ""}).status_code == 401
+    assert is_in(came_back(site, fake, "cleo")[0])
 
 
 def test_what_happened_stands_in_the_log(site: Site, fake: FakeProvider) -> None:

@@ -1,13 +1,12 @@
 """`holdfast forward` on a real broker: each alert in order and at least once, through refusals, outages and kills."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from support.listening import Answer, Asked, listening
 from support.outside import Outside, outside_of
 from support.processes import Running, environment_of, running
 from support.wire_samples import an_alert_event
@@ -33,26 +32,15 @@ class Somewhere:
 def somewhere() -> Iterator[Somewhere]:
     there = Somewhere()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            there.tries += 1
-            status = there.script.pop(0) if there.script else 204
-            if status < 300:
-                there.taken.append(json.loads(body)["id"])
-            self.send_response(status)
-            self.end_headers()
+    def take(asked: Asked) -> Answer:
+        there.tries += 1
+        status = there.script.pop(0) if there.script else 204
+        if status < 300:
+            there.taken.append(json.loads(asked.body or b"")["id"])
+        return Answer(status)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        there.port = server.server_port
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    with listening(take) as there.port:
         yield there
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -4,17 +4,17 @@ import hashlib
 import hmac
 import json
 import re
-import threading
 from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
 from msgspec import structs
+from support.listening import Answer, Asked, listening
 from support.outside import Outside, outside_of
 from support.processes import Running, environment_of, running
 from support.reviews import a_store
@@ -39,37 +39,27 @@ def signature(secret: str, headers: Any, body: bytes) -> str:
     return "v1," + b64encode(hmac.new(secret.encode(), content, hashlib.sha256).digest()).decode()
 
 
-class Holder(ThreadingHTTPServer):
+@dataclass
+class Holder:
     """Takes questions, and keeps those that are signed."""
 
-    def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
-        super().__init__(("127.0.0.1", 0), _Listening)
-
-
-class _Listening(BaseHTTPRequestHandler):
-    server: Holder
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        whole = self.headers["webhook-signature"] == signature(OUT, self.headers, body)
-        if whole:
-            self.server.asked.append(json.loads(body))
-        self.send_response(204 if whole else 401)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    port: int = 0
 
 
 @pytest.fixture
 def holder() -> Iterator[Holder]:
-    with Holder() as there:
-        thread = threading.Thread(target=there.serve_forever, daemon=True)
-        thread.start()
+    there = Holder()
+
+    def take(asked: Asked) -> Answer:
+        body = asked.body or b""
+        if asked.headers["webhook-signature"] != signature(OUT, asked.headers, body):
+            return Answer(401)
+        there.asked.append(json.loads(body))
+        return Answer(204)
+
+    with listening(take) as there.port:
         yield there
-        there.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -102,7 +92,7 @@ def test_a_question_leaves_and_its_answer_comes_back(outside: Outside, holder: H
         console_store_url=url,
         console_port="0",
         console_answers_secret=BACK,
-        forward_questions_url=f"http://127.0.0.1:{holder.server_port}/",
+        forward_questions_url=f"http://127.0.0.1:{holder.port}/",
         forward_webhook_secret=OUT,
     )
     environment = environment_of(outside.bootstrap, outside.prefix, **variables)

@@ -4,17 +4,16 @@ import base64
 import hashlib
 import json
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, quote_plus, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+from support.listening import Answer, Asked, listening
 
 CLIENT_ID, CLIENT_SECRET = "holdfast", "of the client"
 
@@ -84,31 +83,15 @@ def provider() -> Iterator[FakeProvider]:
     """It answers within the block."""
     fake = FakeProvider()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            pages = {"/.well-known/openid-configuration": fake.described, "/keys": fake.keys}
-            self._answer(pages[self.path]() if self.path in pages else None)
+    def answer(asked: Asked) -> Answer:
+        pages = {"/.well-known/openid-configuration": fake.described, "/keys": fake.keys}
+        if asked.body is None:
+            told = pages[asked.path]() if asked.path in pages else None
+        else:
+            given = {name: values[0] for name, values in parse_qs(asked.body.decode()).items()}
+            told = fake.exchange(given, asked.headers.get("authorization", ""))
+        return Answer(503 if fake.down else 200 if told is not None else 400, json.dumps(told or {}).encode())
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"])).decode()
-            given = {name: values[0] for name, values in parse_qs(body).items()}
-            self._answer(fake.exchange(given, self.headers.get("authorization", "")))
-
-        def _answer(self, told: dict[str, Any] | None) -> None:
-            body = json.dumps(told or {}).encode()
-            self.send_response(503 if fake.down else 200 if told is not None else 400)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        fake.issuer = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    with listening(answer) as port:
+        fake.issuer = f"http://127.0.0.1:{port}"
         yield fake
-        server.shutdown()
-        thread.join()
