@@ -60,7 +60,7 @@ LOCK := uv pip compile pyproject.toml --extra data --extra postgresql --extra re
 	--no-emit-index-url --no-annotate --no-header --quiet
 
 clean: ## Remove the environment, caches and local data
-	rm -rf $(VENV) .holdfast build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .holdfast build dist models/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find models rules streams tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment for all: the build backend comes from the lock too, so nothing unlocked is downloaded.

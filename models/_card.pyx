@@ -447,12 +447,8 @@ cdef void _put_first(uint16_t *known, uint8_t *length, uint16_t mark, int most) 
 # --- packing ---
 
 
-def pack(profile):
-    """Bytes of a profile, as `models.profile_packing.pack` writes them; of a plain one likewise."""
-    return _pack(<Profile>profile) if type(profile) is Profile else pack_plainly(profile)
-
-
-cdef bytes _pack(Profile profile):
+def pack(Profile profile not None):
+    """Bytes of a profile, as `models.profile_packing.pack` writes them."""
     cdef int i, flags = STAND_INS if profile.stand_in_count else 0
     cdef int marks = (
         profile._merchants_known + profile._countries_known + profile._devices_known + profile._categories_known
@@ -795,11 +791,6 @@ def features(double at, paid, marks, Profile profile, recent, merchant, card_fra
         idle_seconds = LONGEST_IDLE
     cdef const uint8_t *hours = profile._hours
     cdef int around = 2 * hours[span] + hours[(span + SPANS - 1) % SPANS] + hours[(span + 1) % SPANS]
-    cdef double fraud_at = -1.0
-    cdef bint is_fraud_known = False
-    if card_fraud_at is not None:
-        fraud_at = card_fraud_at
-        is_fraud_known = at - fraud_at < CARD_FRAUD_SECONDS
     return [
         amount / unit,
         1.0 if weekday >= 5 else 0.0,
@@ -821,7 +812,7 @@ def features(double at, paid, marks, Profile profile, recent, merchant, card_fra
         <double>profile.n if profile.n < LONGEST else LONGEST,
         peak_7d / <double>RATIO_STEPS,
         big_14d,
-        1.0 if is_fraud_known else 0.0,
+        1.0 if card_fraud_at is not None and at - <double>card_fraud_at < CARD_FRAUD_SECONDS else 0.0,
         run,
         run_age,
         legit_age,

@@ -1,6 +1,6 @@
 """A card on the hot path: compiled where there was a compiler, else in Python, and bit by bit the same.
 
-Compiled it takes a fifth of the time or less (`python -m bench.model`). Whoever needs no more than one of its parts for
+`python -m bench.model` says which it is, and what it costs. Whoever needs no more than one of its parts for
 a type or a reference imports the plain module.
 """
 

@@ -28,13 +28,14 @@ class CardHistory(Struct, frozen=True, kw_only=True, gc=False):
 
 def card_history(at: float, profile: Profile) -> CardHistory:
     """Of a card, when a payment made at `at` (seconds since 1970) was observed."""
-    moment, days = int(at), len(profile.sums)
-    while days and not profile.sums[days - 1]:
+    moment, spent = int(at), profile.sums
+    days = len(spent)
+    while days and not spent[days - 1]:
         days -= 1
     return CardHistory(
         payments=profile.n,
         usual_minor=round(profile.mean),
         newest_day=date.fromordinal(_EPOCH + profile.day),
-        spent_minor=tuple(profile.sums[:days]),
+        spent_minor=tuple(spent[:days]),
         recent=tuple(RecentPayment(moment - made, amount) for made, amount, *_ in profile.ring),
     )

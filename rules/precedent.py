@@ -1,6 +1,6 @@
 """Precedents of a case: others that people have decided and that are like it. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import sqrt
 
@@ -40,7 +40,7 @@ def chief_reason(decision: Decision) -> str | None:
     return max(raising)[1] if raising else None
 
 
-def precedents(decision: Decision, closed: Iterable[tuple[Case, Decision]], most: int) -> Sequence[Precedent]:
+def precedents(decision: Decision, closed: Iterable[tuple[Case, Decision]], most: int) -> list[Precedent]:
     """Those that are most like it, of cases that a verdict closed; of equal likeness the latest first."""
     found = [each for case, other in closed if (each := _precedent(decision, case, other)) is not None]
     found.sort(key=lambda each: (each.likeness, each.verdict.at), reverse=True)

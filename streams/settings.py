@@ -4,7 +4,7 @@ import difflib
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -272,14 +272,14 @@ class Settings:
     @property
     def version(self) -> str:
         """A short digest of everything here but secrets; stands on each decision."""
-        plain = asdict(self)
-        plain["broker"].pop("sasl_password")
-        plain["forward"].pop("webhook_secret")
-        plain["console"].pop("answers_secret")
-        plain["oidc"].pop("client_secret")
-        plain["exploration"].pop("salt")
-        plain["console"].pop("store_url")
-        return hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()[:12]
+        return hashlib.sha256(msgspec.json.encode(_told(self), order="sorted")).hexdigest()[:12]
+
+
+def _told(record: Any) -> Any:
+    """A section and those in it without secrets, which are what `repr` leaves out."""
+    if not is_dataclass(record):
+        return record
+    return {each.name: _told(getattr(record, each.name)) for each in fields(record) if each.repr}
 
 
 def load_settings(path: Path | None, environment: Mapping[str, str]) -> Settings:

@@ -32,4 +32,4 @@ class Precedents:
             for column, value in looked_for:
                 for row in connection.execute(closed.where(column == value).limit(MOST_LOOKED_AT)):
                     found[row.case_id] = kept_case(row)
-        return list(precedents(decision, ((each.case, each.decision) for each in found.values()), most))
+        return precedents(decision, ((each.case, each.decision) for each in found.values()), most)

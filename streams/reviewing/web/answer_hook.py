@@ -7,6 +7,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from streams.reviewing.store import NoSuchCase
 from streams.reviewing.web.console import Console
+from streams.reviewing.web.entry import address_of
 from streams.wire.codec import MalformedRecord, read_answer
 from streams.wire.webhook import NotSigned, check
 
@@ -28,7 +29,7 @@ async def take_answer(console: Console, request: Request) -> Response:
         answer = read_answer(body)
         await run_in_threadpool(console.store.pass_on, answer)
     except NotSigned as error:
-        log.warning("answer_not_signed", why=str(error), address=request.client.host if request.client else "")
+        log.warning("answer_not_signed", why=str(error), address=address_of(request))
         return PlainTextResponse(str(error), 401)
     except MalformedRecord as error:
         return PlainTextResponse(str(error), 400)

@@ -1,11 +1,10 @@
 """The application: which path leads to which page, and who may go there."""
 
+from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -37,25 +36,13 @@ def build(console: Console) -> Starlette:
     def done(path: str, page: Page, right: Right = Right.REVIEW) -> Route:
         return Route(path, for_whom_may(console, page, right), methods=["POST"])
 
-    async def login_page(request: Request) -> Response:
-        return await entry.login_page(console, request)
-
-    async def log_in(request: Request) -> Response:
-        return await entry.log_in(console, request)
-
-    async def log_out(request: Request) -> Response:
-        return await entry.log_out(console, request)
-
-    async def take_answer(request: Request) -> Response:
-        return await answer_hook.take_answer(console, request)
-
     app = Starlette(
         routes=[
-            Route("/login", login_page, methods=["GET"]),
-            Route("/login", log_in, methods=["POST"]),
-            Route("/logout", log_out, methods=["POST"]),
+            Route("/login", partial(entry.login_page, console), methods=["GET"]),
+            Route("/login", partial(entry.log_in, console), methods=["POST"]),
+            Route("/logout", partial(entry.log_out, console), methods=["POST"]),
             *_by_provider(console),
-            Route(ANSWERS, take_answer, methods=["POST"]),
+            Route(ANSWERS, partial(answer_hook.take_answer, console), methods=["POST"]),
             seen("/", pages.queues_page),
             seen("/queues/{queue}", pages.queue_page),
             seen("/cases/{case_id}", pages.case_page),
@@ -113,14 +100,7 @@ def _by_provider(console: Console) -> list[Route]:
     from streams.reviewing.web.sign_on import SignOn
 
     sign_on = SignOn(console, IdentityProvider(console.settings.oidc))
-
-    async def leave(request: Request) -> Response:
-        return await sign_on.leave(request)
-
-    async def come_back(request: Request) -> Response:
-        return await sign_on.come_back(request)
-
     return [
-        Route("/login/provider", leave, methods=["GET"]),
-        Route("/login/provider/back", come_back, methods=["GET"]),
+        Route("/login/provider", sign_on.leave, methods=["GET"]),
+        Route("/login/provider/back", sign_on.come_back, methods=["GET"]),
     ]

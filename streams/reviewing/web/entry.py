@@ -20,7 +20,7 @@ async def log_in(console: Console, request: Request) -> Response:
     """A session for whoever knows the password, and has not tried too often."""
     form = await request.form(max_fields=MOST_FORM_FIELDS)
     name, password = str(form.get("name", ""))[:64], str(form.get("password", ""))[:1024]
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     if not console.limit.may_try(name, address, time.monotonic()):
         return login_form(console, 429, "Too many attempts. Wait a quarter of an hour.")
     token = await run_in_threadpool(console.accounts.log_in, name, password, console.clock())
@@ -29,6 +29,11 @@ async def log_in(console: Console, request: Request) -> Response:
         console.limit.failed(name, address, time.monotonic())
         return login_form(console, 401, "Name or password is wrong.")
     return keep_session(RedirectResponse("/", 303), token, request)
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from; empty if nothing is known of it."""
+    return request.client.host if request.client else ""
 
 
 def keep_session(answer: Response, token: str, request: Request) -> Response:

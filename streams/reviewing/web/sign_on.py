@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from streams.reviewing.web.console import Console
-from streams.reviewing.web.entry import keep_session, login_form
+from streams.reviewing.web.entry import address_of, keep_session, login_form
 from streams.reviewing.web.identity_provider import Attempt, IdentityProvider, NotVouchedFor
 
 COOKIE = "holdfast_sign_on"
@@ -69,14 +69,10 @@ class SignOn:
         token = await run_in_threadpool(console.accounts.let_in, name, console.clock())
         if token is None:
             return await self._refuse(request, name[:64], "no user of the console")
-        await console.log(name, "log_in", address=_address(request), by="provider")
+        await console.log(name, "log_in", address=address_of(request), by="provider")
         # A page of ours leads on: after a redirect the browser would hold back a cookie that is for this site alone.
         return keep_session(console.show("signed_on.html", user=None), token, request)
 
     async def _refuse(self, request: Request, name: str, why: str) -> Response:
-        await self._console.log(name, "log_in_refused", address=_address(request), by="provider", why=why)
+        await self._console.log(name, "log_in_refused", address=address_of(request), by="provider", why=why)
         return login_form(self._console, 401, "The identity provider did not let you in, or you are no user here.")
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
