@@ -21,10 +21,12 @@ class IncidentPolicy:
 
     soft_batches: int = 3
     quiet_seconds: float = 3.0  # without a failure, and with proof of health after the last one
+    late_quiet_seconds: float = 15.0  # the same after a transaction that was too old: load comes in waves
     update_seconds: float = 20.0  # between updates of an open incident
 
     def __post_init__(self) -> None:
-        if not (0 < self.quiet_seconds < _LONGEST_SECONDS and 0 < self.update_seconds < _LONGEST_SECONDS):
+        times = (self.quiet_seconds, self.late_quiet_seconds, self.update_seconds)
+        if not all(0 < seconds < _LONGEST_SECONDS for seconds in times):
             raise ValueError("an incident's times must be above 0 and below a year")
         if self.soft_batches < 1:
             raise ValueError("an incident takes at least one batch")
@@ -39,10 +41,15 @@ class FailureKind:
     severity: Severity
     suggested_action: str
     soft: bool  # one is a hiccup, and only several are an incident
+    in_waves: bool  # it comes back with the next wave of load, and a lull is no end
 
 
-def _kind(area: str, what: str, severity: Severity, suggested_action: str, *, soft: bool = False) -> FailureKind:
-    return FailureKind(area=area, what=what, severity=severity, suggested_action=suggested_action, soft=soft)
+def _kind(
+    area: str, what: str, severity: Severity, suggested_action: str, *, soft: bool = False, in_waves: bool = False
+) -> FailureKind:
+    return FailureKind(
+        area=area, what=what, severity=severity, suggested_action=suggested_action, soft=soft, in_waves=in_waves
+    )
 
 
 # The closed list of what people are alerted to. Each reason has a section of the same name in docs/runbook.md.
@@ -80,7 +87,7 @@ KINDS = MappingProxyType(
             "labels", "stale", Severity.WARNING, "See why no labels come: the model learns from silence alone."
         ),
         "TRANSACTION_TOO_OLD": _kind(
-            "lane", "late", Severity.WARNING, "Add workers, or find what holds the lane up.", soft=True
+            "lane", "late", Severity.WARNING, "Add workers, or find what holds the lane up.", soft=True, in_waves=True
         ),
         "CONSUMER_LAG": _kind("lane", "behind", Severity.WARNING, "Add workers, or find what holds the lane up."),
         "FEATURE_MISSING": _kind("lane", "blind", Severity.WARNING, "Find the producer that leaves fields out."),
@@ -119,7 +126,7 @@ class _Incident:
     component: str
     reason: str
     started_at: datetime
-    last_failure: float  # seconds, as in Moment
+    quiet_at: float  # seconds, as in Moment: no failure has come for long enough by then
     last_told: float
     partition: int | None
     healthy_since: datetime | None = None
@@ -155,7 +162,7 @@ class Incidents:
             component=alert.component,
             reason=alert.reason,
             started_at=alert.started_at,
-            last_failure=now.seconds,
+            quiet_at=self._quiet_after(alert.reason, now),
             last_told=now.seconds,
             partition=alert.partition,
             count=alert.count,
@@ -190,7 +197,8 @@ class Incidents:
         incident.amount_minor += amount_minor
         incident.samples.extend(sample for sample in list(samples)[: MOST_SAMPLES - len(incident.samples)])
         incident.evidence |= evidence or {}
-        incident.last_failure, incident.healthy_since = now.seconds, None
+        incident.quiet_at = max(incident.quiet_at, self._quiet_after(reason, now))
+        incident.healthy_since = None
         if component in self._open:
             return self._update_when_due(incident, now)
         return self._opening(incident, reason, now)
@@ -234,8 +242,11 @@ class Incidents:
         return tuple(self._open)
 
     def _is_over(self, incident: _Incident, now: Moment) -> bool:
-        quiet = now.seconds - incident.last_failure >= self._policy.quiet_seconds
-        return quiet and incident.healthy_since is not None
+        return now.seconds >= incident.quiet_at and incident.healthy_since is not None
+
+    def _quiet_after(self, reason: str, now: Moment) -> float:
+        policy = self._policy
+        return now.seconds + (policy.late_quiet_seconds if KINDS[reason].in_waves else policy.quiet_seconds)
 
     def _update_when_due(self, incident: _Incident, now: Moment) -> Alert | None:
         if now.seconds - incident.last_told < self._policy.update_seconds:

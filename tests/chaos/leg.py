@@ -91,7 +91,8 @@ async def _calm(estate: Estate, acks: Path, seed: int) -> int:
 
 async def _quiet(estate: Estate) -> None:
     """Wait until every incident is resolved, as long as there is patience for it."""
-    give_up_at = time.monotonic() + estate.settings.incidents.quiet_seconds + PATIENCE_SECONDS
+    policy = estate.settings.incidents
+    give_up_at = time.monotonic() + max(policy.quiet_seconds, policy.late_quiet_seconds) + PATIENCE_SECONDS
     while time.monotonic() < give_up_at:
         await asyncio.sleep(1.0)
         statuses = {key: status for status, key in await asyncio.to_thread(alerts, estate.settings)}

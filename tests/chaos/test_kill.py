@@ -252,7 +252,7 @@ async def test_a_predecessor_that_goes_on_deciding_loses_and_repeats_nothing(out
 
 
 def test_an_incident_that_was_open_at_a_kill_is_resolved_by_the_next_process(outside: Outside) -> None:
-    variables = outside.variables(incidents_quiet_seconds="1")
+    variables = outside.variables(incidents_quiet_seconds="1", incidents_late_quiet_seconds="1")
     with running_worker(outside.bootstrap, outside.prefix, **variables) as worker:
         outside.decided()
         outside.until(lambda: len(outside.alerts("model")) == 1)

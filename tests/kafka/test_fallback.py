@@ -28,6 +28,7 @@ PATIENT = {
     "deadline_deadline_ms": "60000",
     "breaker_longest_rest_seconds": "1",
     "incidents_quiet_seconds": "1",
+    "incidents_late_quiet_seconds": "1",
 }
 
 

@@ -14,7 +14,12 @@ from streams.wire.heartbeat import read_heartbeat
 
 pytestmark = pytest.mark.kafka
 
-QUICK = {"watch_heartbeat_seconds": "0.5", "watch_silent_after_seconds": "3", "incidents_quiet_seconds": "1"}
+QUICK = {
+    "watch_heartbeat_seconds": "0.5",
+    "watch_silent_after_seconds": "3",
+    "incidents_quiet_seconds": "1",
+    "incidents_late_quiet_seconds": "1",
+}
 
 
 @pytest.fixture

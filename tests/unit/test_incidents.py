@@ -165,7 +165,7 @@ def test_it_resolves_once_and_says_since_when_it_is_well() -> None:
 @pytest.mark.parametrize("step", [7200.0, -3600.0])
 def test_a_clock_that_was_wrong_while_it_failed_keeps_no_incident_open(step: float) -> None:
     incidents = Incidents(POLICY, source="worker-1")
-    assert incidents.failed("lanes", "TRANSACTION_TOO_OLD", at(0, clock_off=step)) is not None
+    assert incidents.failed("lanes", "CONSUMER_LAG", at(0, clock_off=step)) is not None
     incidents.healthy("lanes", at(1))
     assert incidents.due(at(2.9)) == []
     assert [alert.status for alert in incidents.due(at(3))] == [RESOLVED]
@@ -276,3 +276,37 @@ def test_the_runbook_tells_of_nothing_else() -> None:
 def test_an_incident_policy_without_time_is_refused(wrong: float) -> None:
     with pytest.raises(ValueError, match="times"):
         IncidentPolicy(quiet_seconds=wrong)
+    with pytest.raises(ValueError, match="times"):
+        IncidentPolicy(late_quiet_seconds=wrong)
+
+
+def test_a_lull_between_two_waves_is_no_end() -> None:
+    incidents = Incidents(IncidentPolicy(soft_batches=1, late_quiet_seconds=15.0, update_seconds=100.0), source="w")
+    assert incidents.failed("lane/0", "TRANSACTION_TOO_OLD", at(0)) is not None
+    for wave in range(10, 41, 10):
+        incidents.healthy("lane/0", at(wave - 5))
+        assert incidents.due(at(wave - 0.1)) == []
+        incidents.failed("lane/0", "TRANSACTION_TOO_OLD", at(wave))
+    incidents.healthy("lane/0", at(41))
+    assert incidents.due(at(54.9)) == []
+    assert [alert.status for alert in incidents.due(at(55))] == [RESOLVED]
+
+
+def test_a_failure_of_another_kind_does_not_shorten_the_quiet_after_a_wave() -> None:
+    incidents = Incidents(IncidentPolicy(soft_batches=1, quiet_seconds=3.0, late_quiet_seconds=15.0), source="w")
+    incidents.failed("lane/0", "TRANSACTION_TOO_OLD", at(0))
+    incidents.failed("lane/0", "CONSUMER_LAG", at(2))
+    incidents.healthy("lane/0", at(3))
+    assert incidents.due(at(14.9)) == []
+    assert [alert.status for alert in incidents.due(at(15))] == [RESOLVED]
+
+
+def test_a_successor_waits_as_long_after_a_wave() -> None:
+    before = Incidents(IncidentPolicy(soft_batches=1, late_quiet_seconds=15.0), source="w")
+    alert = before.failed("lane/0", "TRANSACTION_TOO_OLD", at(0))
+    assert alert is not None
+    after = Incidents(IncidentPolicy(late_quiet_seconds=15.0), source="w")
+    assert after.adopt(alert, at(5))
+    after.healthy("lane/0", at(6))
+    assert after.due(at(19.9)) == []
+    assert [alert.status for alert in after.due(at(20))] == [RESOLVED]
