@@ -1,4 +1,4 @@
-"""A switch with two bounds and a time, so that a value that swings about one of them switches once. Pure."""
+"""A switch with two bounds and two times, so that a value that swings about one of them switches once. Pure."""
 
 from dataclasses import dataclass
 from math import isnan
@@ -6,20 +6,21 @@ from math import isnan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchPolicy:
-    """On from `enter` up; off after the value was at most `leave` for `calm_seconds` without a break.
+    """On once the value was `enter` or above for `held_seconds`; off after it was at most `leave` for `calm_seconds`.
 
-    Raises ValueError for bounds that leave no room between them.
+    Both without a break. Raises ValueError for bounds that leave no room between them.
     """
 
     enter: float
     leave: float
     calm_seconds: float
+    held_seconds: float = 0.0  # 0: at once
 
     def __post_init__(self) -> None:
         if not self.leave < self.enter:
             raise ValueError("leave must be below enter, or the switch is on and off by turns")
-        if not self.calm_seconds >= 0:
-            raise ValueError("calm_seconds cannot be negative")
+        if not (self.calm_seconds >= 0 and self.held_seconds >= 0):
+            raise ValueError("a switch's times cannot be negative")
 
 
 class Switch:
@@ -28,18 +29,25 @@ class Switch:
     def __init__(self, policy: SwitchPolicy) -> None:
         self._policy = policy
         self._on = False
+        self._high_since: float | None = None
         self._calm_since: float | None = None
 
     def is_on(self, value: float | None, now: float) -> bool:
         """Take in the value at `now` (seconds, monotonic). None: nothing is known, and nothing changes."""
         if value is None or isnan(value):
             return self._on
-        if value > self._policy.leave:
-            self._calm_since = None
-            self._on = self._on or value >= self._policy.enter
-        elif self._on:
-            if self._calm_since is None:
-                self._calm_since = now
-            if now - self._calm_since >= self._policy.calm_seconds:
-                self._on = False
+        policy = self._policy
+        self._high_since = _since(self._high_since, now, holds=value >= policy.enter)
+        self._calm_since = _since(self._calm_since, now, holds=value <= policy.leave)
+        if self._high_since is not None and now - self._high_since >= policy.held_seconds:
+            self._on = True
+        elif self._calm_since is not None and now - self._calm_since >= policy.calm_seconds:
+            self._on = False
         return self._on
+
+
+def _since(before: float | None, now: float, *, holds: bool) -> float | None:
+    """Since when it has held without a break; None while it does not."""
+    if not holds:
+        return None
+    return now if before is None else before

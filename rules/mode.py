@@ -66,12 +66,13 @@ class ModePolicy:
 
     dwell_seconds: float = 1.0  # at least so long in a mode before a better one
     calm_seconds: float = 1.0  # a fact must be gone for so long
+    soft_held_seconds: float = 1.0  # an age or a scoring time must be high for so long: one pause is no mode
     soft_calm_seconds: float = 15.0  # and a number low again
     labels_stale_hours: float = 168.0  # no label for so long: the model learns from silence alone
 
     def __post_init__(self) -> None:
-        times = (self.dwell_seconds, self.calm_seconds, self.soft_calm_seconds, self.labels_stale_hours)
-        if not all(each >= 0 for each in times):
+        waits = (self.dwell_seconds, self.calm_seconds, self.soft_held_seconds, self.soft_calm_seconds)
+        if not all(each >= 0 for each in (*waits, self.labels_stale_hours)):
             raise ValueError("a mode's times cannot be negative")
 
 
@@ -149,11 +150,16 @@ def _doubts(policy: ModePolicy, limits: Limits) -> Iterator[_Doubt]:
     def fact(true: Callable[[Vitals], bool]) -> tuple[Callable[[Vitals], float], Switch]:
         return true, Switch(SwitchPolicy(enter=1, leave=0, calm_seconds=policy.calm_seconds))
 
-    def number(value: Callable[[Vitals], float | None], enter: float, leave: float, calm: float) -> tuple[Any, Switch]:
-        return value, Switch(SwitchPolicy(enter=enter, leave=leave, calm_seconds=calm))
+    def number(
+        value: Callable[[Vitals], float | None], enter: float, leave: float, calm: float, held: float = 0.0
+    ) -> tuple[Any, Switch]:
+        return value, Switch(SwitchPolicy(enter=enter, leave=leave, calm_seconds=calm, held_seconds=held))
 
     def snapshot_age(vitals: Vitals) -> float | None:
         return 0.0 if vitals.breaker is BreakerState.FORCED_CLOSED else vitals.snapshot_age_seconds
+
+    def behind_share(vitals: Vitals) -> float:
+        return vitals.lanes_behind / vitals.lanes if vitals.lanes else 0.0
 
     stand_in, degraded, soft = Mode.STAND_IN, Mode.DEGRADED, policy.soft_calm_seconds
     reason, why = ModeReason, FallbackReason
@@ -171,7 +177,8 @@ def _doubts(policy: ModePolicy, limits: Limits) -> Iterator[_Doubt]:
         *number(snapshot_age, limits.stale, 0.99 * limits.stale, policy.calm_seconds),
         why.MODEL_STALE,
     )
-    yield _Doubt(stand_in, reason.CONSUMER_LAG, *fact(lambda v: 0 < v.lanes == v.lanes_behind))
+    # From all lanes behind until none is: lanes that catch up in turns would have it swing.
+    yield _Doubt(stand_in, reason.CONSUMER_LAG, *number(behind_share, 1.0, 0.0, policy.calm_seconds))
     yield _Doubt(Mode.SAFE_DEFAULT, reason.RULES_FAILED, *number(lambda v: v.rules_failed_share, 0.5, 0.1, soft))
     yield _Doubt(degraded, reason.FORCED, *fact(lambda v: v.breaker is BreakerState.FORCED_CLOSED))
     yield _Doubt(degraded, reason.RULES_FAILED, *number(lambda v: v.rules_failed_share, 1e-9, 0.0, soft))
@@ -183,6 +190,6 @@ def _doubts(policy: ModePolicy, limits: Limits) -> Iterator[_Doubt]:
         reason.LABELS_STALE,
         *number(lambda v: v.label_age_seconds, labels, 0.99 * labels, policy.calm_seconds),
     )
-    old, slow = limits.old, limits.slow
-    yield _Doubt(degraded, reason.TRANSACTION_TOO_OLD, *number(lambda v: v.age_seconds, old, EASED * old, soft))
-    yield _Doubt(degraded, reason.RESPONSE_SLOW, *number(lambda v: v.scoring_seconds, slow, EASED * slow, soft))
+    old, slow, held = limits.old, limits.slow, policy.soft_held_seconds
+    yield _Doubt(degraded, reason.TRANSACTION_TOO_OLD, *number(lambda v: v.age_seconds, old, EASED * old, soft, held))
+    yield _Doubt(degraded, reason.RESPONSE_SLOW, *number(lambda v: v.scoring_seconds, slow, EASED * slow, soft, held))

@@ -1,6 +1,7 @@
 """What is seen of a worker becomes its mode: each observation is taken from where it is made."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ from support.deciding import NOW, a_lane
 
 from rules.breaker import BreakerState
 from rules.decision import FallbackReason
-from rules.mode import Mode, ModeReason
+from rules.mode import Mode, ModePolicy, ModeReason
 from streams.deciding.batch import Decided
 from streams.deciding.health import Health
 from streams.settings import Settings
@@ -28,7 +29,7 @@ class Seen:
         self.link = SimpleNamespace(alive=True, has_snapshot=True)
         self.lanes = [a_lane(), a_lane()]
         self.health = Health(
-            Settings(),
+            replace(Settings(), mode=ModePolicy(soft_held_seconds=0.0)),
             self.scoring,
             self.link,
             lanes=lambda: self.lanes,

@@ -52,9 +52,27 @@ def test_a_value_that_swings_faster_than_its_time_switches_once() -> None:
     assert [switch.is_on(200.0 if now % 2 else 0.0, float(now)) for now in range(60)] == [False] + [True] * 59
 
 
+def test_a_value_that_must_be_held_is_on_after_its_time_and_a_fall_starts_it_anew() -> None:
+    switch = Switch(SwitchPolicy(enter=100.0, leave=10.0, calm_seconds=2.0, held_seconds=1.0))
+    assert not switch.is_on(100.0, 0.0)
+    assert not switch.is_on(99.9, 0.5)
+    assert not switch.is_on(100.0, 1.0)
+    assert not switch.is_on(None, 1.5)
+    assert not switch.is_on(200.0, 1.9)
+    assert switch.is_on(100.0, 2.0)
+    assert switch.is_on(50.0, 3.0)
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"leave": 100.0}, {"leave": float("nan")}, {"calm_seconds": -1.0}, {"calm_seconds": float("nan")}],
+    [
+        {"leave": 100.0},
+        {"leave": float("nan")},
+        {"calm_seconds": -1.0},
+        {"calm_seconds": float("nan")},
+        {"held_seconds": -1.0},
+        {"held_seconds": float("nan")},
+    ],
     ids=str,
 )
 def test_bounds_without_room_between_them_are_refused(wrong: dict[str, float]) -> None:

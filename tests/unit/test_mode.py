@@ -10,7 +10,7 @@ from rules.breaker import BreakerState
 from rules.decision import FallbackReason
 from rules.mode import Limits, Mode, ModeMachine, ModePolicy, ModeReason, Vitals
 
-POLICY = ModePolicy(dwell_seconds=1.0, calm_seconds=2.0, soft_calm_seconds=10.0)
+POLICY = ModePolicy(dwell_seconds=1.0, calm_seconds=2.0, soft_held_seconds=0.0, soft_calm_seconds=10.0)
 LIMITS = Limits(slow=0.02, old=0.25, stale=86_400.0)
 WELL = Vitals(
     snapshot_age_seconds=10.0,
@@ -122,6 +122,25 @@ def test_a_number_must_be_well_below_its_bound_for_its_calm(field: str, begins: 
     assert change.after is Mode.NORMAL
 
 
+@pytest.mark.parametrize("field", ["age_seconds", "scoring_seconds"])
+def test_a_number_must_be_high_for_its_time_without_a_break(field: str) -> None:
+    machine, high = a_machine(replace(POLICY, soft_held_seconds=1.0)), replace(WELL, **{field: 1.0})
+    assert [machine.look(high, now) for now in (10.0, 10.5, 10.9)] == [None] * 3
+    assert machine.look(WELL, 11.0) is None
+    assert [machine.look(high, now) for now in (11.5, 12.0, 12.4)] == [None] * 3
+    change = machine.look(high, 12.5)
+    assert change is not None
+    assert change.after is Mode.DEGRADED
+
+
+def test_lanes_that_catch_up_in_turns_leave_the_mode_as_it_is_until_none_is_behind() -> None:
+    machine = a_machine()
+    behind = [4, 3, 1, 4, 2, 1, 1, 4, 1, 0, 0, 0]
+    changes = [machine.look(replace(WELL, lanes_behind=count), 5.0 * now) for now, count in enumerate(behind)]
+    told = [(now, change.after) for now, change in enumerate(changes) if change is not None]
+    assert told == [(0, Mode.STAND_IN), (10, Mode.NORMAL)]
+
+
 def test_a_fact_must_be_gone_for_its_calm() -> None:
     machine = a_machine()
     machine.look(replace(WELL, breaker=OPEN), 10.0)
@@ -163,6 +182,7 @@ def test_ages_that_swing_about_their_bound_for_ten_minutes_change_the_mode_once(
     [
         {"dwell_seconds": -1.0},
         {"calm_seconds": float("nan")},
+        {"soft_held_seconds": -1.0},
         {"soft_calm_seconds": -1.0},
     ],
     ids=str,

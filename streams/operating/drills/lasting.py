@@ -125,6 +125,7 @@ LASTING = (
         detected_within_seconds=SOFT_SECONDS,
         age_p99_ms=None,
         expects=_does_not_flap,
+        patience_seconds=600.0,  # a million decisions are scored again, as slowly as reconciler.most_per_second
         takes_minutes=True,
     ),
     Drill(
