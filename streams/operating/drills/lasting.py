@@ -20,7 +20,7 @@ QUIET_MINUTES = 30
 DAY_SECONDS, MOST_BESIDE, STEP_SECONDS = 300.0, 200.0, 0.1  # a day is so short; payments a second at its height
 
 SWING_MINUTES, PERIOD_SECONDS = 10, 10.0
-SWING_BURST = 16_000  # payments: four times deadline.lag_enter in each of four partitions
+SWING_BURST = 10_000  # payments: beyond deadline.lag_enter in each of four partitions
 MOST_CHANGES = 4  # of the mode, of each worker
 
 AWAY_SECONDS = 120.0
