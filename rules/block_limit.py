@@ -4,7 +4,9 @@ A model that went wrong, or a rule set, would else turn every customer away. Har
 """
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from rules.decision import Outcome, ReasonCode
 from rules.hysteresis import Switch, SwitchPolicy
@@ -42,6 +44,7 @@ class BlockLimit:
         self._policy = policy
         self._stretches: deque[_Stretch] = deque()
         self._payments = self._blocks = 0
+        self._moves_at = float("-inf")  # the window
         self.reached = False  # as of the last payment: the next block would be a review
         self._switch = Switch(
             SwitchPolicy(enter=policy.max_share, leave=policy.max_share / 2, calm_seconds=policy.window_seconds / 4)
@@ -49,10 +52,17 @@ class BlockLimit:
 
     def admit(self, concluded: Conclusion, now: float) -> Conclusion:
         """The conclusion on the next payment at `now` (seconds, monotonic), or a review in place of a block."""
-        blocked = concluded.outcome is Outcome.BLOCK
-        self._count(blocked=blocked, now=now)
-        known = self._payments >= self._policy.least_payments
-        self.reached = self._switch.is_on(self._blocks / self._payments if known else None, now)
+        if now >= self._moves_at:
+            self._move_on(now)
+        blocked, newest = concluded.outcome is Outcome.BLOCK, self._stretches[-1]
+        newest.payments += 1
+        newest.blocks += blocked
+        self._payments += 1
+        self._blocks += blocked
+        if self._payments >= self._policy.least_payments:
+            share = self._blocks / self._payments
+            if self.reached or share >= self._policy.max_share:  # else it is off, and stays so
+                self.reached = self._switch.is_on(share, now)
         if not (self.reached and blocked):
             return concluded
         return replace(
@@ -64,7 +74,7 @@ class BlockLimit:
             expected_cost_minor=None,
         )
 
-    def _count(self, *, blocked: bool, now: float) -> None:
+    def _move_on(self, now: float) -> None:
         stretches, window = self._stretches, self._policy.window_seconds
         while stretches and stretches[0].begins <= now - window:
             old = stretches.popleft()
@@ -72,7 +82,4 @@ class BlockLimit:
             self._blocks -= old.blocks
         if not stretches or stretches[-1].begins <= now - window / _STRETCHES:
             stretches.append(_Stretch(now))
-        stretches[-1].payments += 1
-        stretches[-1].blocks += blocked
-        self._payments += 1
-        self._blocks += blocked
+        self._moves_at = min(stretches[0].begins + window, stretches[-1].begins + window / _STRETCHES)

@@ -5,8 +5,10 @@ few of them, drawn by chance and within bounds, are approved or shown to a perso
 was (Dudik, Langford and Li 2011, "Doubly robust policy evaluation and learning").
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
+
+from msgspec.structs import replace
 
 from rules.decision import DecisionSource, Outcome, ReasonCode
 from rules.judgement import Conclusion
@@ -59,6 +61,11 @@ class Exploration:
         self._day = -1
         self._count = 0
         self._sum_minor = 0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it may let anything through."""
+        return self._policy.share > 0
 
     def admit(
         self, concluded: Conclusion, transaction_id: str, amount_minor: int, *, card_count: int, now: float

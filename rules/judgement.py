@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from models.score import Score
 from models.transaction import Channel
 from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode
@@ -12,8 +14,7 @@ from rules.safe_default import SafeDefaultPolicy
 from rules.stand_in import StandInLimits, StandInUse
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conclusion:
+class Conclusion(Struct, frozen=True, kw_only=True, gc=False):
     """An outcome with who came to it and why. Confidence, credibility and cost are None where the model did not."""
 
     outcome: Outcome

@@ -7,6 +7,8 @@ that is known.
 from dataclasses import dataclass
 from math import inf
 
+from msgspec import Struct
+
 from models.error_control import ErrorLevels
 from models.score import Certainty
 from models.track_record import Wanted
@@ -70,8 +72,7 @@ class CostPolicy:
                 return self.review_minor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgement(Struct, frozen=True, kw_only=True, gc=False):
     """What the policy makes of a score.
 
     Confidence and credibility are conformal; where too little is known for that, confidence is the probability that the
@@ -91,11 +92,13 @@ def judge(probability: float, amount_minor: int, policy: CostPolicy, certainty: 
     Expected-cost decisions after Elkan (2001), "The foundations of cost-sensitive learning".
     """
     outcome, reason = _choice(probability, amount_minor, policy, certainty)
+    credibility: float | None = None
     if certainty is not None:
         confidence, credibility = certainty.confidence, certainty.credibility
+    elif outcome is Outcome.REVIEW:
+        confidence = max(probability, 1.0 - probability)
     else:
-        right = {Outcome.APPROVE: 1.0 - probability, Outcome.BLOCK: probability}
-        confidence, credibility = right.get(outcome, max(right.values())), None
+        confidence = probability if outcome is Outcome.BLOCK else 1.0 - probability
     return Judgement(
         outcome=outcome,
         confidence=confidence,

@@ -4,12 +4,13 @@ The hot path. One pass before the scorer and one after, each record touched once
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import structlog
 from aiokafka import ConsumerRecord
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from models.activity import Activity
 from models.canary import CANARY_KEY
@@ -42,11 +43,19 @@ log = structlog.get_logger()
 SAMPLES = 5
 
 
-@dataclass(slots=True, kw_only=True)
-class _Pending:
+class _Now(NamedTuple):
+    """When a batch is concluded, by three clocks that are read once."""
+
+    seconds: float  # since 1970
+    time: datetime
+    monotonic: float
+
+
+class _Pending(Struct, kw_only=True, gc=False):
     """A transaction between the two passes."""
 
     record: ConsumerRecord
+    received: float  # the broker's timestamp, seconds since 1970
     transaction: Transaction
     profile: Profile
     at: float
@@ -103,7 +112,8 @@ class Decider:
         behind = lane.gate.is_behind(lane.lag, self._monotonic())
         pending = self._prepare(lane, records, decided, behind=behind)
         scores, why_not = await self._score([each for each in pending if each.why is None])
-        now = self._clock()
+        seconds = self._clock()
+        now = _Now(seconds, datetime.fromtimestamp(seconds, UTC), self._monotonic())
         for each in pending:
             self._conclude(each, scores, each.why or why_not, now, decided)
         decided.block_limit_reached = self._block_limit.reached
@@ -126,10 +136,12 @@ class Decider:
         withheld = FallbackReason.FORCED if forced else self._withheld()
         pending = []
         for record in records:
+            received = record.timestamp / 1000
             try:
-                transaction = read_transaction(record.key, record.value, record.timestamp / 1000)
+                transaction = read_transaction(record.key, record.value, received)
                 profile = Profile() if record.key == CANARY_KEY else lane.profiles.check_out(record.key)
-                prepared = self._prepare_one(record, transaction, profile, now, behind=behind, withheld=withheld)
+                why = self._why_not_the_model(transaction, now - received, behind=behind, withheld=withheld)
+                prepared = self._prepare_one(record, received, transaction, profile, why)
             except MalformedRecord as malformed:
                 decided.malformed[malformed.reason] += 1
                 decided.dead_letters.append(Outgoing(*dead_letter(record, malformed)))
@@ -143,12 +155,10 @@ class Decider:
     def _prepare_one(
         self,
         record: ConsumerRecord,
+        received: float,
         transaction: Transaction,
         profile: Profile,
-        now: float,
-        *,
-        behind: bool,
-        withheld: FallbackReason | None,
+        why: FallbackReason | None,
     ) -> _Pending | None:
         """Features and rules of one transaction, its profile updated; None for a recognised duplicate."""
         hashed, content = id_hash(transaction.transaction_id), content_fingerprint(transaction)
@@ -174,6 +184,7 @@ class Decider:
         profile.observe(at, transaction.amount_minor, hashed, content, marks)
         return _Pending(
             record=record,
+            received=received,
             transaction=transaction,
             profile=profile,
             at=at,
@@ -181,7 +192,7 @@ class Decider:
             features=row,
             verdict=verdict,
             ruleset_version=ruleset.ruleset_version,
-            why=self._why_not_the_model(transaction, now - record.timestamp / 1000, behind=behind, withheld=withheld),
+            why=why,
         )
 
     def _why_not_the_model(
@@ -207,7 +218,7 @@ class Decider:
             return [], failure.reason
 
     def _conclude(
-        self, each: _Pending, scores: list[Score], why_not: FallbackReason | None, now: float, decided: Decided
+        self, each: _Pending, scores: list[Score], why_not: FallbackReason | None, now: _Now, decided: Decided
     ) -> None:
         score = scores[each.row] if scores and each.row >= 0 else None
         conclusion = self._conclusion(each, score, why_not)
@@ -216,14 +227,15 @@ class Decider:
             decided.canaries.append(Outgoing(CANARY_KEY, write_decision(decision), []))
             return
         if each.verdict is None or each.verdict.always is None:
-            concluded, conclusion = conclusion, self._block_limit.admit(conclusion, self._monotonic())
+            concluded, conclusion = conclusion, self._block_limit.admit(conclusion, now.monotonic)
             decided.blocks_limited += conclusion is not concluded
-            conclusion = self._explored(each, conclusion, now)
+            if self._exploration.is_on:
+                conclusion = self._explored(each, conclusion, now.seconds)
         explored = ReasonCode.EXPLORATION in conclusion.reasons
         decided.explored += explored
         if conclusion.outcome is Outcome.APPROVE and (explored or conclusion.fallback_reason is not None):
             each.profile.note_stand_in(each.at, each.transaction.amount_minor, each.hashed)
-        self._tally(each, conclusion, now - each.record.timestamp / 1000, decided)
+        self._tally(each, conclusion, now.seconds - each.received, decided)
         decision = self._decision(each, conclusion, score, now)
         decided.decisions[conclusion.outcome].append(Outgoing(each.record.key, write_decision(decision), []))
 
@@ -261,9 +273,9 @@ class Decider:
         if len(tally.samples) < SAMPLES:
             tally.samples.append(each.transaction.transaction_id)
 
-    def _decision(self, each: _Pending, conclusion: Conclusion, score: Score | None, now: float) -> Decision:
+    def _decision(self, each: _Pending, conclusion: Conclusion, score: Score | None, now: _Now) -> Decision:
         transaction, record = each.transaction, each.record
-        age = now - record.timestamp / 1000
+        age = now.seconds - each.received
         verdict = each.verdict
         passed = conclusion.outcome is Outcome.APPROVE
         return Decision(
@@ -285,8 +297,8 @@ class Decider:
             ruleset_version=each.ruleset_version,
             settings_version=self._settings_version,
             event_time=transaction.event_time,
-            received_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
-            decided_at=datetime.fromtimestamp(now, UTC),
+            received_at=datetime.fromtimestamp(each.received, UTC),
+            decided_at=now.time,
             age_ms=round(age * 1000),
             deadline_missed=age > self._deadline,
             amount_minor=transaction.amount_minor,

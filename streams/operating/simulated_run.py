@@ -85,7 +85,7 @@ class SimulatedRun:
     def pay(self, elapsed: float) -> SimulatedTransaction:
         """The next payment, made so many seconds after the run began."""
         simulated = next(self._traffic)
-        transaction = replace(
+        transaction = msgspec.structs.replace(
             simulated.transaction,
             transaction_id=f"{self.run_id}.{simulated.transaction.transaction_id}",
             event_time=self.span.moment(simulated.transaction.event_time, elapsed),
@@ -114,5 +114,5 @@ class BadRecords:
     def _damaged(self, good: Transaction, now: datetime) -> Record:
         kind = next(self._kinds)
         if not kind.follows_good:  # a payment of its own, made now: else ten minutes ahead may still be in the past
-            good = replace(good, transaction_id=f"{good.transaction_id}.bad", event_time=now)
+            good = msgspec.structs.replace(good, transaction_id=f"{good.transaction_id}.bad", event_time=now)
         return kind.make(msgspec.to_builtins(good), self._rng)

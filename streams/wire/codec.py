@@ -5,7 +5,7 @@ refusals are not chained to the errors underneath, which quote what they met.
 """
 
 import re
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ import orjson
 
 from models.dead_letter import DeadLetterReason
 from models.fingerprint import fingerprint
+from models.form import Form
 from models.information import InformationAnswer, InformationRequest
 from models.label import Label
 from models.transaction import EARLIEST_SCHEMA_VERSION, SCHEMA_VERSION, Transaction
@@ -38,10 +39,12 @@ _REASONS = (
 _QUOTES_THE_VALUE = "Invalid enum value"
 
 _json = msgspec.json.Encoder()
+_transaction = msgspec.json.Decoder(Transaction)
+_form = Form(Transaction)
 
 # Append-only: what a producer repeats across our releases must be recognised. The schema version says how it is
 # written, not what is paid.
-_CONTENT = attrgetter(*(field.name for field in fields(Transaction) if field.name != "schema_version"))
+_CONTENT = attrgetter(*(field for field in Transaction.__struct_fields__ if field != "schema_version"))
 
 
 class MalformedRecord(Exception):
@@ -58,7 +61,7 @@ def read_transaction(key: bytes | None, value: bytes | None, broker_time: float)
 
     Raises MalformedRecord, and nothing else, for any bytes.
     """
-    transaction = _read_versioned(value, Transaction)
+    transaction = _read_at_once(value) or _read_piecemeal(value)
     event_time = _utc("event_time", transaction.event_time)
     if event_time.timestamp() - broker_time > MAX_SECONDS_AHEAD:
         raise MalformedRecord(
@@ -68,7 +71,7 @@ def read_transaction(key: bytes | None, value: bytes | None, broker_time: float)
         raise MalformedRecord(DeadLetterReason.KEY_MISMATCH, "pan_token: must be the record's key")
     if event_time is transaction.event_time:
         return transaction
-    return replace(transaction, event_time=event_time)
+    return msgspec.structs.replace(transaction, event_time=event_time)
 
 
 def read_label(value: bytes | None) -> Label:
@@ -173,6 +176,27 @@ def read_record(document: dict[str, Any], kind: type[Record]) -> Record:
     if refusal.reason is DeadLetterReason.WRONG_TYPE and _is_beyond_integers(document.get("amount_minor")):
         refusal = MalformedRecord(DeadLetterReason.AMOUNT_OUT_OF_RANGE, "amount_minor: beyond 64 bits")
     raise refusal
+
+
+def _read_at_once(value: bytes | None) -> Transaction | None:
+    """The transaction of a record that is as nearly all are; None for any other, be it good or bad."""
+    if not value or len(value) > MAX_VALUE_BYTES or not value.isascii() or b"\\" in value:
+        return None
+    try:
+        transaction = _transaction.decode(value)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    if transaction.schema_version != SCHEMA_VERSION or not _form.holds(transaction) or holds_card_number(value):
+        return None
+    return transaction
+
+
+def _read_piecemeal(value: bytes | None) -> Transaction:
+    """The transaction of any record that holds one. Raises MalformedRecord with what is wrong."""
+    transaction = _read_versioned(value, Transaction)
+    for field, pattern in _form.broken(transaction):
+        raise MalformedRecord(DeadLetterReason.INVALID_VALUE, f"{field}: Expected `str` matching regex {pattern!r}")
+    return transaction
 
 
 def _read_versioned(value: bytes | None, kind: type[Record]) -> Record:

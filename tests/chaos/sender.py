@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from chaos.evidence import digest_of
 from chaos.history import History
@@ -108,7 +109,7 @@ class _Payer:
             simulated = self._run.pay(elapsed)
             transaction = simulated.transaction
             if transaction.event_time > wall:
-                transaction = replace(transaction, event_time=wall)
+                transaction = msgspec.structs.replace(transaction, event_time=wall)
                 simulated = replace(simulated, transaction=transaction)
             key, value = transaction.pan_token.encode(), write_transaction(transaction)
             yield Topic.TRANSACTIONS, key, value, "payment"

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from chaos.checker import Acknowledged, judge, recomputed
 from chaos.evidence import Ending, Evidence, Input
+from msgspec import structs
 from support.deciding import transaction
 
 from models.transaction import Transaction
@@ -17,7 +18,7 @@ APPROVE, REVIEW, LETTERS = "decisions.approve", "decisions.review", "transaction
 
 def paid(number: int, card: str = "tok_a") -> Transaction:
     plain = transaction(number)
-    return replace(plain, pan_token=card, event_time=plain.event_time + timedelta(seconds=number))
+    return structs.replace(plain, pan_token=card, event_time=plain.event_time + timedelta(seconds=number))
 
 
 def decided(offset: int, topic: str, at: int, *, card: bytes = b"tok_a", name: str | None = None) -> Ending:
@@ -94,11 +95,11 @@ SPOILT: dict[str, tuple[str, Spoil]] = {
     "a bad record without letter": ("nothing is lost", lambda e: unend(e, 4)),
     "a repeat with other content": (
         "nothing is lost",
-        lambda e: e.inputs.update({(0, 5): Input(b"tok_a", replace(paid(2), amount_minor=99))}),
+        lambda e: e.inputs.update({(0, 5): Input(b"tok_a", structs.replace(paid(2), amount_minor=99))}),
     ),
     "a repeat on another card": (
         "nothing is lost",
-        lambda e: e.inputs.update({(0, 5): Input(b"tok_b", replace(paid(2), pan_token="tok_b"))}),
+        lambda e: e.inputs.update({(0, 5): Input(b"tok_b", structs.replace(paid(2), pan_token="tok_b"))}),
     ),
     "a decision twice": ("nothing ends twice", lambda e: end(e, decided(3, APPROVE, 3))),
     "a repeat decided": ("nothing ends twice", lambda e: end(e, decided(5, APPROVE, 3, name=paid(2).transaction_id))),

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 
@@ -83,7 +83,7 @@ def send_all(outside: Outside, story: Story) -> None:
             story.good.append(good)
             outside.send(write_transaction(good), key=good.pan_token.encode())
         if not kind.follows_good:
-            good = replace(good, transaction_id=f"bad-{number}", event_time=datetime.now(UTC))
+            good = msgspec.structs.replace(good, transaction_id=f"bad-{number}", event_time=datetime.now(UTC))
         key, value = kind.make(msgspec.to_builtins(good), Random(number))
         send_bad(outside, story, Sent(kind=kind.name, reason=kind.reason, key=key, value=value))
     tombstone = Sent(kind="tombstone without key", reason=DeadLetterReason.EMPTY_VALUE, key=None, value=None)

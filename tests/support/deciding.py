@@ -1,12 +1,13 @@
 """A decider on its own: a lane in memory, a scorer that behaves, clocks that stand still."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 
 import orjson
 from aiokafka import ConsumerRecord
+from msgspec import structs
 from support.fake_scorer import FakeScorer
 from support.records import consumed
 from support.rule_inputs import ORDINARY_TRANSACTION
@@ -40,7 +41,7 @@ def transaction(number: int, **changes: object) -> Transaction:
     """An ordinary payment of a card of its own, a second old."""
     then = datetime.fromtimestamp(NOW - 1, UTC)
     plain = {"transaction_id": f"t-{number}", "pan_token": f"tok_{number}", "event_time": then}
-    return replace(ORDINARY_TRANSACTION, **(plain | changes))
+    return structs.replace(ORDINARY_TRANSACTION, **(plain | changes))
 
 
 def record_of(sent: Transaction, *, offset: int = 0, at: float = NOW) -> ConsumerRecord:

@@ -1,8 +1,9 @@
 """What rules judge: an ordinary payment of a known card, changed where a test says so."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import structs
 
 from models.activity import Activity
 from models.features import FEATURES
@@ -78,7 +79,7 @@ def judged(**changes: Any) -> tuple[Transaction, tuple[float, ...], Activity]:
         by_origin[VOCABULARY[name].origin][name] = value
     numbers = ORDINARY_FEATURES | by_origin[Origin.FEATURES]
     return (
-        replace(ORDINARY_TRANSACTION, **by_origin[Origin.TRANSACTION]),
+        structs.replace(ORDINARY_TRANSACTION, **by_origin[Origin.TRANSACTION]),
         tuple(numbers.get(name, 0.0) for name in FEATURES),
         ORDINARY_ACTIVITY._replace(**by_origin[Origin.ACTIVITY]),
     )

@@ -64,10 +64,10 @@ def test_what_the_card_had_done_follows_from_the_features(before: list[tuple[int
     profile, at = Profile(), NOW.timestamp()
     for number, (gap, amount, merchant) in enumerate(before):
         at += gap
-        made = replace(PAID, amount_minor=amount, merchant_id=merchant)
+        made = structs.replace(PAID, amount_minor=amount, merchant_id=merchant)
         profile.observe(at, amount, number, number, marks_of(made))
     at += later
-    now = replace(PAID, event_time=datetime.fromtimestamp(at, UTC))
+    now = structs.replace(PAID, event_time=datetime.fromtimestamp(at, UTC))
     recent = activity(at, profile, marks_of(now).merchant)
     row = features(at, now, marks_of(now), profile, recent, None, None)
     assert activity_of(now, row) == recent
@@ -77,7 +77,7 @@ def test_what_would_be_otherwise_is_counted_by_what_it_was() -> None:
     result, ruleset = BackTest(), parse_ruleset(DRAFT)
     row = (0.0,) * len(FEATURES)
     for number, found in enumerate((Found.FRAUD, Found.FRAUD, Found.LEGITIMATE)):
-        paid: Transaction = replace(PAID, amount_minor=60_000)
+        paid: Transaction = structs.replace(PAID, amount_minor=60_000)
         result.take(decided(APPROVE, transaction_id=f"t-{number}", features=row), paid, found, ruleset, CostPolicy())
     result.take(decided(APPROVE, features=row), PAID, Found.UNKNOWN, ruleset, CostPolicy())
     result.take(decided(APPROVE), PAID, Found.UNKNOWN, ruleset, CostPolicy())  # features of another release

@@ -30,6 +30,7 @@ from models.dead_letter import DeadLetterReason as Reason
 from models.score import Contribution
 from models.simulator.bad_records import BAD_KINDS, BadKind
 from models.transaction import Channel, Transaction
+from streams.wire import codec
 from streams.wire.alert import read_alert, write_alert
 from streams.wire.card_guard import holds_card_number, mask
 from streams.wire.codec import (
@@ -265,11 +266,34 @@ def test_any_value_in_any_field_gives_a_transaction_or_a_reason(name: str, value
 
 
 def outcome_of(value: bytes) -> str:
+    """What comes of it; and what is read at once is what the long way would have read."""
+    at_once = codec._read_at_once(value)
+    try:
+        long_way = codec._read_piecemeal(value)
+    except MalformedRecord:
+        long_way = None
+    assert at_once is None or at_once == long_way
     try:
         read(value)
     except MalformedRecord as refused:
         return refused.reason
     return "read"
+
+
+def test_an_ordinary_record_is_read_at_once_and_one_that_is_not_the_long_way() -> None:
+    assert codec._read_at_once(transaction_bytes()) == read(transaction_bytes())
+    escaped = transaction_bytes().replace(b'"EUR"', b'"\\u0045UR"')
+    for unusual in (escaped, transaction_bytes(note="é"), transaction_bytes(padding="\0")):
+        assert codec._read_at_once(unusual) is None
+        assert read(unusual) == read(transaction_bytes())
+
+
+@pytest.mark.parametrize("name", ["transaction_id", "terminal_id", "mcc"])
+@pytest.mark.parametrize("value", ["\0", "", "\n", "t-1\n", "\nt-1", "\0\0"])
+def test_no_character_stands_for_a_text_that_is_not_there(name: str, value: str) -> None:
+    refused = refusal(transaction_bytes(**{name: value}))
+    assert refused.reason is Reason.INVALID_VALUE
+    assert refused.detail.startswith(f"{name}: Expected `str` matching regex")
 
 
 def test_the_same_content_has_the_same_fingerprint_however_it_is_written() -> None:

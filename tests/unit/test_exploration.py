@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode
 from rules.exploration import Exploration, ExplorationPolicy
@@ -51,7 +52,7 @@ def test_an_explored_block_says_so_and_how_likely_that_was() -> None:
 
 def test_a_block_that_the_draw_passed_by_says_how_likely_that_was() -> None:
     stayed = next(each for each in admitted(exploration(), 1_000) if each.outcome is Outcome.BLOCK)
-    assert stayed == replace(BLOCK, propensity=0.9)
+    assert stayed == structs.replace(BLOCK, propensity=0.9)
 
 
 def test_the_same_payment_is_drawn_again_the_same() -> None:
@@ -71,11 +72,11 @@ def test_nothing_is_explored_by_default() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        replace(BLOCK, source=DecisionSource.RULES),  # a hard rule's
-        replace(BLOCK, source=DecisionSource.RULES, fallback_reason=FallbackReason.MODEL_STALE),
-        replace(BLOCK, source=DecisionSource.SAFE_DEFAULT, fallback_reason=FallbackReason.RULES_FAILED),
-        replace(BLOCK, outcome=Outcome.REVIEW),
-        replace(BLOCK, outcome=Outcome.APPROVE),
+        structs.replace(BLOCK, source=DecisionSource.RULES),  # a hard rule's
+        structs.replace(BLOCK, source=DecisionSource.RULES, fallback_reason=FallbackReason.MODEL_STALE),
+        structs.replace(BLOCK, source=DecisionSource.SAFE_DEFAULT, fallback_reason=FallbackReason.RULES_FAILED),
+        structs.replace(BLOCK, outcome=Outcome.REVIEW),
+        structs.replace(BLOCK, outcome=Outcome.APPROVE),
     ],
     ids=lambda each: f"{each.source} {each.outcome}",
 )

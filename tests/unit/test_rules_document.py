@@ -1,12 +1,12 @@
 """docs/rules.md says what is so: vocabulary, keys, limits, and examples that are accepted."""
 
 import re
-from dataclasses import fields
 from pathlib import Path
 from types import NoneType
 from typing import get_args, get_type_hints
 
 import pytest
+from msgspec.structs import fields
 
 from models.activity import Activity
 from models.features import FEATURES

@@ -1,11 +1,11 @@
 """A run of the simulator: its place in time, its ids, its bad records."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from support.simulated import SMALL, first
 
 from models.simulator.bad_records import BAD_KINDS
@@ -69,7 +69,7 @@ def test_bad_records_make_up_their_share_of_all(share: float) -> None:
 
 def test_every_kind_of_bad_record_is_refused_for_its_reason_long_after_its_good_one() -> None:
     bad = BadRecords(0.5, seed=1)
-    good = replace(first(1)[0].transaction, event_time=NOW - timedelta(days=300))
+    good = structs.replace(first(1)[0].transaction, event_time=NOW - timedelta(days=300))
     for kind in BAD_KINDS:
         [(key, value)] = bad.after(good, NOW)
         if kind.follows_good:

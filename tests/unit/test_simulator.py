@@ -97,7 +97,9 @@ def test_without_fraud_the_honest_traffic_is_the_same() -> None:
     with_fraud = [made.transaction for made in first(5_000) if not made.is_fraud]
     without = [made.transaction for made in first(len(with_fraud), replace(SMALL, fraud=none))]
     assert len(with_fraud) < 5_000
-    assert [replace(one, **unnumbered) for one in with_fraud] == [replace(one, **unnumbered) for one in without]
+    assert [msgspec.structs.replace(one, **unnumbered) for one in with_fraud] == [
+        msgspec.structs.replace(one, **unnumbered) for one in without
+    ]
 
 
 def test_people_sleep_at_night() -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -17,7 +16,7 @@ from models.transaction import Transaction
 from streams.wire.codec import MalformedRecord, read_transaction
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
-GOOD = msgspec.to_builtins(replace(first(1)[0].transaction, event_time=NOW))
+GOOD = msgspec.to_builtins(msgspec.structs.replace(first(1)[0].transaction, event_time=NOW))
 
 at_the_border = pytest.mark.parametrize(
     "kind", [kind for kind in BAD_KINDS if not kind.follows_good], ids=lambda kind: kind.name

@@ -1,9 +1,10 @@
 """Payments to be sent beside the simulated traffic, each made when it is asked for."""
 
 import uuid
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count, islice
+
+from msgspec.structs import replace
 
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
