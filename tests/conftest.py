@@ -37,7 +37,6 @@ LONGEST_FIRST = (
     "test_simulated",
     "test_families_elsewhere",
     "test_drill",
-    "test_error_levels",
     "test_demo",
     "test_documented_metrics",
     "test_installed_wheel",

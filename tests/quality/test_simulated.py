@@ -1,38 +1,57 @@
-"""On simulated payments with all of the contract's fields, scored before their labels are learnt 7 days late."""
+"""On simulated payments with all of the contract's fields, scored before their labels are learnt 7 days late.
 
+The stated error rates hold week by week; on the public data see test_handbook.py.
+"""
+
+from collections.abc import Iterator
 from functools import cache
 from itertools import islice
 
 import numpy as np
 import pytest
+from support.error_weeks import WEEK, Judged, Week, hold, lived, weeks
 
 from models.evaluation import Quality, quality
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
-from models.warm_up import WarmUp
+from rules.policy import CostPolicy
 from streams.operating.warming import payment_of
 
-pytestmark = [pytest.mark.quality, pytest.mark.timeout(900)]
+SIMULATED = 108_000  # payments of 1,000 cards: five weeks, of which the last two are judged
+MOST_CALIBRATION_ERROR = 0.005
 
-PAYMENTS = 150_000  # about 32 days
-SCORED_FROM = 100_000
+pytestmark = [pytest.mark.quality, pytest.mark.timeout(1_800)]
 
 
 @cache
-def lived(seed: int = 5) -> Quality:
-    policy = TrafficPolicy(seed=seed, cards=1_500, merchants=600)
-    warm_up, rows = WarmUp(), []
-    for number, simulated in enumerate(islice(traffic(policy), PAYMENTS)):
-        payment = payment_of(simulated)
-        scored = warm_up.live(payment, score=number >= SCORED_FROM)
-        if scored.fraud_probability is not None:
-            rows.append((payment.at, payment.card, payment.is_fraud, scored.fraud_probability))
-    return quality(*map(np.array, zip(*rows, strict=True)))
+def last_weeks() -> tuple[list[Week], Week, Quality]:
+    """Each of the two, both together, and how good their scores were."""
+    payments = [payment_of(each) for each in islice(traffic(TrafficPolicy(seed=11, cards=1_000)), SIMULATED)]
+    judge_from = payments[-1].at - 2 * WEEK
+    rows = []
+
+    def noted() -> Iterator[Judged]:
+        for judged in lived(payments, CostPolicy()):
+            payment, _, probability = judged[0]
+            if payment.at >= judge_from:
+                rows.append((payment.at, payment.card, payment.is_fraud, probability))
+            yield judged
+
+    judged, whole = weeks(noted(), judge_from)
+    return judged, whole, quality(*map(np.array, zip(*rows, strict=True)))
 
 
-def test_what_the_fields_of_a_payment_tell_finds_fraud():
-    assert lived().average_precision >= 0.3
+def test_what_the_fields_of_a_payment_tell_finds_fraud() -> None:
+    *_, found = last_weeks()
+    assert found.average_precision >= 0.3
 
 
-def test_probabilities_are_calibrated():
-    assert lived().calibration_error <= 0.005
+def test_probabilities_are_calibrated() -> None:
+    _, whole, _ = last_weeks()
+    assert whole.calibration_error <= MOST_CALIBRATION_ERROR  # of one week of it the error is mostly chance
+
+
+def test_the_levels_hold_and_few_are_sent_to_people() -> None:
+    judged, *_ = last_weeks()
+    hold(judged, CostPolicy())
+    assert len(judged) == 2
