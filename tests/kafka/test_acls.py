@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,13 @@ from confluent_kafka.admin import (
     ResourcePatternType,
     ResourceType,
 )
+from support.answering import answered
+from support.listening import Answer, Asked, listening
 from support.processes import environment_of, running, running_worker
+from support.reviews import a_store
 
+from models.information import InformationChannel, InformationTopic
+from rules.review_case import Reviewer
 from streams.auditing.audit import audit_topics
 from streams.broker.clients import reader
 from streams.broker.embedded import EmbeddedKafka
@@ -34,6 +39,7 @@ from streams.broker.topic_admin import check_topics, create_topics
 from streams.letters.letter import Choice
 from streams.letters.purge import delete, purge_of
 from streams.letters.replay import replay_letters
+from streams.reviewing.desk import Desk
 from streams.settings import Settings, load_settings
 
 pytestmark = pytest.mark.kafka
@@ -42,7 +48,10 @@ SCRIPT = Path(__file__).parents[2] / "deploy/kafka/acls.sh"
 PREFIX = "acl."
 PARTITIONS = "2"
 PASSWORD = "s3cret"
-PRINCIPALS = ("admin", "worker", "learner", "auditor", "producer", "consumer", "operator")
+PRINCIPALS = (
+    *("admin", "worker", "learner", "console", "forwarder", "auditor"),
+    *("producer", "consumer", "operator"),
+)
 LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 SECONDS = 60.0
 
@@ -163,22 +172,26 @@ def topics(guarded: Guarded) -> None:
 @pytest.fixture(scope="module")
 def decided(guarded: Guarded, topics: None) -> Iterator[dict[str, Any]]:
     """A decision, made while a worker and a learner run with their own rights."""
-    payment = {
-        "transaction_id": "tx_1",
-        "event_time": datetime.now(UTC).isoformat(),
-        "pan_token": "tok_1",
-        "amount_minor": 1250,
-        "currency": "EUR",
-        "merchant_id": "mer_1",
-    }
     learner = environment_of(guarded.address, PREFIX, **guarded.variables("learner"))
     with (
         running_worker(guarded.address, PREFIX, **guarded.variables("worker")),
         running(("-m", "streams.operating.cli", "learner"), learner),
     ):
-        assert guarded.send("producer", "transactions", json.dumps(payment).encode(), b"tok_1") is None
+        pay(guarded, 1)
         decisions = [f"decisions.{outcome}" for outcome in ("approve", "block", "review")]
         yield json.loads(guarded.read("consumer", *decisions).value())
+
+
+def pay(guarded: Guarded, number: int, *, amount_minor: int = 1250) -> None:
+    payment = {
+        "transaction_id": f"tx_{number}",
+        "event_time": datetime.now(UTC).isoformat(),
+        "pan_token": f"tok_{number}",
+        "amount_minor": amount_minor,
+        "currency": "EUR",
+        "merchant_id": "mer_1",
+    }
+    assert guarded.send("producer", "transactions", json.dumps(payment).encode(), f"tok_{number}".encode()) is None
 
 
 async def test_the_admin_may_create_and_check_topics(guarded: Guarded, topics: None) -> None:
@@ -215,6 +228,45 @@ async def test_the_learner_may_learn_and_publish(guarded: Guarded, decided: dict
     assert guarded.send("producer", "labels", json.dumps(label).encode(), b"tx_1") is None
     for topic in ("models", "learner-state", "merchant-risk"):
         assert await guarded.read_as_operator(topic)
+
+
+def test_the_console_may_ask_the_forwarder_pass_it_on_and_the_console_take_the_answer(
+    guarded: Guarded, decided: dict[str, Any], tmp_path: Path
+) -> None:
+    url, settings, ann = f"sqlite:///{tmp_path}/reviews.db", guarded.settings("console"), Reviewer(name="ann")
+    asked: list[dict[str, Any]] = []
+
+    def take(request: Asked) -> Answer:
+        asked.append(json.loads(request.body or b""))
+        return Answer(204)
+
+    with listening(take) as port:
+        at_console = {"console_store_url": url, "console_port": "0", "console_answers_secret": "back"}
+        pages = environment_of(guarded.address, PREFIX, **guarded.variables("console"), **at_console)
+        there = {"forward_questions_url": f"http://127.0.0.1:{port}/"}
+        passing = environment_of(guarded.address, PREFIX, **guarded.variables("forwarder"), **there)
+        with (
+            running(("-m", "streams.operating.cli", "console"), pages) as console,
+            running(("-m", "streams.operating.cli", "forward"), passing),
+            a_store(url, settings.review) as store,
+        ):
+            desk, give_up_at = Desk(store, settings.review, settings.policy), time.monotonic() + SECONDS
+            for number in itertools.count(100):  # what was asked before the forwarder ever ran is not sent
+                pay(guarded, number, amount_minor=60_000)  # more than rules may approve alone
+                time.sleep(0.5)
+                now = datetime.now(UTC)
+                if case := desk.take_next("reviews", ann, now):
+                    question = (InformationTopic.DID_YOU_PAY, InformationChannel.APP, "Was it you?")
+                    desk.ask(case.case_id, ann, *question, now, until=now + timedelta(hours=1))
+                if asked:
+                    break
+                assert time.monotonic() < give_up_at
+            event = asked[0]
+            told = {"request_id": event["id"], "reply": "confirmed", "answered_at": event["time"]}
+            assert answered(console, told, secret="back") == 202
+            while store.case(event["subject"]).case.answers == ():
+                assert time.monotonic() < give_up_at
+                time.sleep(0.1)
 
 
 async def test_the_operator_may_send_letters_again_and_delete_them(guarded: Guarded, decided: dict[str, Any]) -> None:

@@ -1,22 +1,18 @@
 """A reviewer's question leaves by HTTP and its answer comes back by HTTP, both signed, over a real Kafka."""
 
-import hashlib
-import hmac
 import json
-import re
-from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 from msgspec import structs
+from support.answering import answered, signature
 from support.listening import Answer, Asked, listening
 from support.outside import Outside, outside_of
-from support.processes import Running, environment_of, running
+from support.processes import environment_of, running
 from support.reviews import a_store
 from support.wire_samples import a_decision
 
@@ -31,12 +27,6 @@ pytestmark = pytest.mark.kafka
 
 OUT, BACK = "of the questions", "of the answers"
 ANN = Reviewer(name="ann")
-
-
-def signature(secret: str, headers: Any, body: bytes) -> str:
-    """As Standard Webhooks 1.0 describes it, written once more."""
-    content = headers["webhook-id"].encode() + b"." + headers["webhook-timestamp"].encode() + b"." + body
-    return "v1," + b64encode(hmac.new(secret.encode(), content, hashlib.sha256).digest()).decode()
 
 
 @dataclass
@@ -117,20 +107,9 @@ def test_a_question_leaves_and_its_answer_comes_back(outside: Outside, holder: H
         assert (event["type"], event["data"]["text"]) == ("holdfast.information.requested", "Was it you, 200?")
 
         told = {"request_id": event["data"]["request_id"], "reply": "denied", "answered_at": event["time"]}
-        assert answered(console, told) == 202
+        assert answered(console, told, secret=BACK) == 202
         outside.until(lambda: store.case(case_id).case.answers != ())
         assert forwarder.metric("holdfast_forward_failures") == 0
     assert store.case(case_id).case.answers[0].reply == "denied"
     [record] = outside.all_of(Topic.INFORMATION_ANSWERED)
     assert json.loads(record.value() or b"")["request_id"] == event["id"]
-
-
-def answered(console: Running, told: dict[str, str]) -> int:
-    """The status that the console gives to a signed answer."""
-    [port] = re.findall(r'"port": ?(\d+)', console.said())
-    body = json.dumps(told).encode()
-    headers = {"webhook-id": "a-1", "webhook-timestamp": str(int(datetime.now(UTC).timestamp()))}
-    headers["webhook-signature"] = signature(BACK, headers, body)
-    request = Request(f"http://127.0.0.1:{port}/answers", body, headers)
-    with urlopen(request, timeout=10) as answer:
-        return int(answer.status)
