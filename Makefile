@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-model bench-exploration bench-restore chaos chaos-cluster chaos-long prove lint types lock clean
+.PHONY: help demo test bench bench-model bench-exploration bench-feedback bench-restore chaos chaos-cluster chaos-long prove lint types lock clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ bench-model: $(STAMP) ## Measure features, scores, lessons and snapshots of the 
 
 bench-exploration: $(STAMP) ## Measure what it is worth to let few blocks through
 	$(BIN)/python -m bench.exploration
+
+bench-feedback: $(STAMP) ## Measure whether reviewers' labels and late ones teach better together or apart
+	$(BIN)/python -m bench.feedback
 
 bench-restore: $(STAMP) ## Measure the restore of a million cards by one worker
 	$(BIN)/python -m bench.restore

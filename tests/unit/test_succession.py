@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pytest
 from support.labelled_rows import labelled_rows
 
 from models.examples import Example, Lesson, pack_features
@@ -145,9 +146,10 @@ def test_after_a_restart_the_candidate_on_the_topic_can_be_promoted() -> None:
     assert again.obey(promotion(candidate.model_version)) is not None
 
 
-def test_a_candidate_of_before_the_champion_was_not_refused() -> None:
+@pytest.mark.parametrize("keys", [(CANDIDATE, CHAMPION), (CHAMPION, CANDIDATE, CHAMPION)])
+def test_a_candidate_of_before_the_champion_was_not_refused(keys: tuple[bytes, ...]) -> None:
     study, _ = begun()
     memory = Memory()
-    for key in (CANDIDATE, CHAMPION):
+    for key in keys:
         memory.take_model(key, write_snapshot(SnapshotRecord(created_at=NOON, snapshot=to_plain(study.snapshot()))))
     assert memory.refused == ()

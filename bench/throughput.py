@@ -1,0 +1,249 @@
+"""How many transactions a second one worker decides, with everything on, and what each costs in processor time.
+
+    python -m bench.throughput --payments 200000
+
+Payments wait on the topic when the worker starts. Deadlines and bounds of the lag are lifted, or it would go by rules;
+all else is as in production: features, model in the scorer, rules, contributions, three topics, profile changelog,
+exactly once. Worker and scorer have one processor, the broker and the reader of decisions the other, where there are
+two. Between the first tenth of the decisions and the last, by the worker's own timestamps.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import orjson
+import psutil
+import typer
+from confluent_kafka import Consumer, Producer, TopicPartition
+from rich.console import Console
+from rich.table import Table
+
+from models.simulator.policy import TrafficPolicy
+from models.simulator.traffic import traffic
+from streams.broker.embedded import EmbeddedKafka
+from streams.broker.topic_admin import create_topics
+from streams.broker.topics import DECISIONS, Topic, name_of
+from streams.operating.machine import cores_and_processor
+from streams.operating.warming import hand_over, learnt_from_simulation
+from streams.settings import Settings, load_settings
+from streams.wire.codec import write_transaction
+
+WARM_UP_PAYMENTS = 40_000  # a model of ordinary size, so that the scorer has its usual work
+PATIENCE_SECONDS = 300.0
+LOOK_SECONDS = 0.05
+MEASURED_FROM = 0.1  # of the decisions
+WORKER_CORE, BROKER_CORE = 0, 1
+LIFTED = {  # bounds beyond which rules would decide
+    "HOLDFAST_DEADLINE_DEADLINE_MS": "3600000",
+    "HOLDFAST_DEADLINE_LAG_ENTER": "100000000",
+    "HOLDFAST_SCORER_BUDGET_MS": "1000",
+    "HOLDFAST_SCORER_HUNG_AFTER_MS": "5000",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throughput:
+    """Of one worker. Microseconds are of processor time, for each transaction."""
+
+    transactions: int
+    cards: int
+    partitions: int
+    per_second: float
+    worker_us: float
+    scorer_us: float
+    broker_us: float
+    worker_mb: int  # resident, in units of 10^6
+    by_model: float  # share
+    decision_bytes: int  # mean
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    at: float  # seconds since 1970
+    worker: float  # processor seconds
+    scorer: float
+    broker: float
+
+
+def main(
+    payments: Annotated[int, typer.Option(min=10_000)] = 200_000,
+    cards: Annotated[int, typer.Option(min=100)] = 20_000,
+    partitions: Annotated[int, typer.Option(min=1, max=64, help="Of the topics: the lanes of the worker.")] = 8,
+    batch: Annotated[int, typer.Option(min=1, max=2000, help="Transactions in a Kafka transaction, at most.")] = 500,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,  # noqa: FBT002
+) -> None:
+    """Measure how many transactions a second one worker decides."""
+    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as scratch:
+        found = _measure(Path(scratch), payments, cards, partitions, batch)
+    if as_json:
+        typer.echo(json.dumps(asdict(found)))
+        return
+    table = Table(title="One worker", show_header=False)
+    for name, value in asdict(found).items():
+        table.add_row(name, value if isinstance(value, str) else f"{value:,.3f}".rstrip("0").rstrip("."))
+    Console().print(table)
+
+
+def _measure(home: Path, payments: int, cards: int, partitions: int, batch: int) -> Throughput:
+    warm_up = learnt_from_simulation(TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
+    with _on_core(BROKER_CORE), EmbeddedKafka(home / "kafka") as kafka:
+        environment = (
+            os.environ
+            | LIFTED
+            | {
+                "HOLDFAST_BROKER": kafka.bootstrap,
+                "HOLDFAST_TOPICS_PARTITIONS": str(partitions),
+                "HOLDFAST_METRICS_WORKER_PORT": "0",
+                "HOLDFAST_LANES_MAX_BATCH": str(batch),
+            }
+        )
+        settings = load_settings(None, environment)
+        asyncio.run(create_topics(settings))
+        asyncio.run(hand_over(settings, warm_up, now=datetime.now(UTC).timestamp()))
+        _fill(settings, payments, cards)
+        broker = psutil.Process(kafka.pid)
+        with _worker(environment, home / "worker.log") as worker, _Spending(worker, broker) as spending:
+            decided = _decided(settings, payments)
+            resident = worker.memory_info().rss
+    at = np.sort([each for each, _, _ in decided])
+    begin, end = float(at[int(len(at) * MEASURED_FROM)]), float(at[-1])
+    measured = len(at) - int(len(at) * MEASURED_FROM)
+    worker_s, scorer_s, broker_s = spending.between(begin, end)
+    return Throughput(
+        transactions=payments,
+        cards=cards,
+        partitions=partitions,
+        per_second=measured / (end - begin),
+        worker_us=worker_s / measured * 1e6,
+        scorer_us=scorer_s / measured * 1e6,
+        broker_us=broker_s / measured * 1e6,
+        worker_mb=round(resident / 1e6),
+        by_model=sum(source == "model" for _, source, _ in decided) / len(decided),
+        decision_bytes=round(sum(size for _, _, size in decided) / len(decided)),
+        machine=cores_and_processor(),
+    )
+
+
+@contextmanager
+def _on_core(core: int) -> Iterator[None]:
+    """Have this process, and what it starts, run on one core; anywhere where there are not two."""
+    every = os.sched_getaffinity(0)
+    if len(every) > 1:
+        os.sched_setaffinity(0, {sorted(every)[core]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, every)
+
+
+@contextmanager
+def _worker(environment: dict[str, str], log: Path) -> Iterator[psutil.Process]:
+    with log.open("wb") as output, _on_core(WORKER_CORE):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streams.operating.cli", "worker"], env=environment, stderr=output
+        )
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_SECONDS)
+
+
+def _fill(settings: Settings, payments: int, cards: int) -> None:
+    producer = Producer(
+        {"bootstrap.servers": settings.broker.bootstrap_servers, "partitioner": "murmur2_random", "linger.ms": 20}
+    )
+    topic = name_of(Topic.TRANSACTIONS, settings.topics)
+    for made in islice(traffic(TrafficPolicy(seed=3, cards=cards)), payments):
+        while True:
+            try:
+                producer.produce(topic, write_transaction(made.transaction), made.transaction.pan_token.encode())
+                break
+            except BufferError:
+                producer.poll(0.1)
+        producer.poll(0)
+    if producer.flush(PATIENCE_SECONDS):
+        raise SystemExit("the broker did not take all payments")
+
+
+def _decided(settings: Settings, payments: int) -> list[tuple[float, str, int]]:
+    """The worker's time, source and size of every decision, read committed, once there are so many."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": settings.broker.bootstrap_servers,
+            "group.id": "bench",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+        }
+    )
+    names = [name_of(topic, settings.topics) for topic in DECISIONS.values()]
+    consumer.assign([TopicPartition(name, each, 0) for name in names for each in range(settings.topics.partitions)])
+    found: list[tuple[float, str, int]] = []
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while len(found) < payments:
+        if time.monotonic() > give_up_at:
+            raise SystemExit(f"{len(found):,} of {payments:,} decided")
+        for message in consumer.consume(1_000, 0.2):
+            value = message.value() or b""
+            decision = orjson.loads(value)
+            decided_at = datetime.fromisoformat(decision["decided_at"]).timestamp()
+            found.append((decided_at, decision["decision_source"], len(value)))
+    consumer.close()
+    return found
+
+
+class _Spending:
+    """What processes use of the processor, looked at from a thread."""
+
+    def __init__(self, worker: psutil.Process, broker: psutil.Process) -> None:
+        self._worker, self._broker = worker, broker
+        self._looks: list[_Spent] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> "_Spending":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def between(self, begin: float, end: float) -> tuple[float, float, float]:
+        """Seconds of worker, of its other processes, of the broker."""
+        at = [each.at for each in self._looks]
+        by_process = ([getattr(each, name) for each in self._looks] for name in ("worker", "scorer", "broker"))
+        worker, scorer, broker = (float(np.diff(np.interp((begin, end), at, spent))[0]) for spent in by_process)
+        return worker, scorer, broker
+
+    def _look(self) -> None:
+        while not self._ended.wait(LOOK_SECONDS):
+            children = self._worker.children(recursive=True)
+            self._looks.append(_Spent(time.time(), _used(self._worker), sum(map(_used, children)), _used(self._broker)))
+
+
+def _used(process: psutil.Process) -> float:
+    try:
+        spent = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(spent.user + spent.system)
+
+
+if __name__ == "__main__":
+    typer.run(main)
