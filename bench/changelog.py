@@ -74,7 +74,7 @@ def _kinds(payments_a_day: float) -> Iterator[Profile]:
         daily = payments_a_day * rng.lognormvariate(-0.08, 0.4)
         usual = rng.lognormvariate(8.0, 0.8)
         profile = Profile()
-        at = TODAY - DAYS * SECONDS_PER_DAY
+        at = float(TODAY - DAYS * SECONDS_PER_DAY)
         while (at := at + rng.expovariate(daily / SECONDS_PER_DAY)) < TODAY:
             amount = round(usual * rng.lognormvariate(0.0, 0.6)) + 1
             profile.observe(at, amount, rng.getrandbits(64), rng.getrandbits(32))

@@ -23,6 +23,7 @@ from rich.table import Table
 from models.evaluation import average_precision
 from models.features import FEATURES, LABEL_DELAY
 from models.learner import Learner
+from models.score import Score
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
 from models.warm_up import Payment, Scored, WarmUp
@@ -84,7 +85,8 @@ def lived(history: Sequence[Payment], policy: ExplorationPolicy, *, blocks_label
         if scored.fraud_probability is None:
             labels.append((scored, payment.is_fraud))
             continue
-        concluded = JUDGE.with_score(scored.fraud_probability, payment.amount_minor, NO_RULES)
+        score = Score(fraud_probability=scored.fraud_probability, model_version="")
+        concluded = JUDGE.with_score(score, payment.amount_minor, NO_RULES)
         made = exploration.admit(concluded, payment.transaction_id, payment.amount_minor, card_count=0, now=payment.at)
         blocked, explored = made.outcome is Outcome.BLOCK, made.outcome is not concluded.outcome
         if blocks_labelled or not blocked:

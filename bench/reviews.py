@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -26,9 +27,11 @@ from models.score import Contribution
 from rules.access import Role
 from rules.decision import Decision, DecisionSource, InputPosition, Outcome, ReasonCode
 from rules.policy import CostPolicy
-from rules.review_case import Reviewer, VerdictReason
+from rules.review_case import Reviewer, VerdictReason, WordRefused
 from rules.review_policy import ReviewPolicy
 from streams.operating.machine import cores_and_processor
+from streams.overseeing.cluster import KafkaCluster
+from streams.overseeing.live import Live
 from streams.reviewing.accounts import Accounts
 from streams.reviewing.audit_log import AuditLog
 from streams.reviewing.database import connect
@@ -36,6 +39,7 @@ from streams.reviewing.desk import Desk
 from streams.reviewing.store import Opening, Store
 from streams.reviewing.web.app import build
 from streams.reviewing.web.console import Console
+from streams.settings import Settings
 from streams.wire.codec import write_decision
 
 PASSWORD = "measured, not kept"  # noqa: S105 - of a store that is thrown away
@@ -55,6 +59,7 @@ class Measured:
     case_p95_ms: float
     next_p95_ms: float
     verdicts_a_second: float
+    taken_and_decided_a_second: float  # each reviewer takes the next case and decides it
     reviewers: int
     machine: str
 
@@ -104,7 +109,8 @@ def _measure(url: str, cases: int, times: int, seconds: float, reviewers: int) -
         queue_p95_ms=_p95(times, lambda: browser.get(f"/queues/{QUEUE}").raise_for_status()),
         next_p95_ms=_p95(times, take_next),
         case_p95_ms=_p95(times, lambda: browser.get(taken[0]).raise_for_status()),
-        verdicts_a_second=_verdicts(desk, reviewers, seconds),
+        verdicts_a_second=_a_second(reviewers, seconds, _decide_theirs(desk, cases, reviewers)),
+        taken_and_decided_a_second=_a_second(reviewers, seconds, _take_and_decide(desk)),
         reviewers=reviewers,
         machine=cores_and_processor(),
     )
@@ -121,33 +127,69 @@ def _p95(times: int, ask: Callable[[], object]) -> float:
     return statistics.quantiles(took, n=20)[-1]
 
 
-def _verdicts(desk: Desk, reviewers: int, seconds: float) -> float:
-    """Verdicts a second of so many who take and decide for so long."""
-    given = [0] * reviewers
+def _a_second(reviewers: int, seconds: float, do: Callable[[int], bool]) -> float:
+    """How often so many do it in so long, all at once; who cannot any more stops."""
+    done = [0] * reviewers
     end_at = time.monotonic() + seconds
 
-    def review(number: int) -> None:
-        reviewer = Reviewer(name=f"r{number}")
-        while time.monotonic() < end_at:
-            case = desk.take_next(QUEUE, reviewer, datetime.now(UTC))
-            if case is None:
-                return
-            desk.decide(case.case_id, reviewer, Outcome.BLOCK, VerdictReason.KNOWN_PATTERN, datetime.now(UTC))
-            given[number] += 1
+    def work(number: int) -> None:
+        while time.monotonic() < end_at and do(number):
+            done[number] += 1
 
-    threads = [threading.Thread(target=review, args=(number,)) for number in range(reviewers)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(reviewers)]
     began = time.monotonic()
     for each in threads:
         each.start()
     for each in threads:
         each.join()
-    return sum(given) / (time.monotonic() - began)
+    return sum(done) / (time.monotonic() - began)
+
+
+def _decide_theirs(desk: Desk, cases: int, reviewers: int) -> Callable[[int], bool]:
+    """Decide cases of one's own, as those in bulk and those in hand are."""
+    theirs = [iter(range(number, cases, reviewers)) for number in range(reviewers)]
+
+    def decide(number: int) -> bool:
+        reviewer = Reviewer(name=f"r{number}")
+        for case in theirs[number]:
+            with suppress(WordRefused):  # the browser has it in hand
+                desk.decide(_name(case), reviewer, Outcome.BLOCK, VerdictReason.KNOWN_PATTERN, datetime.now(UTC))
+                return True
+        return False
+
+    return decide
+
+
+def _take_and_decide(desk: Desk) -> Callable[[int], bool]:
+    def decide(number: int) -> bool:
+        reviewer, now = Reviewer(name=f"r{number}"), datetime.now(UTC)
+        case = desk.take_next(QUEUE, reviewer, now)
+        if case is None:
+            return False
+        desk.decide(case.case_id, reviewer, Outcome.BLOCK, VerdictReason.KNOWN_PATTERN, now)
+        return True
+
+    return decide
+
+
+def _name(number: int) -> str:
+    return f"d.{number % 8}.{number // 8}"
 
 
 def _browser(store: Store, desk: Desk, policy: ReviewPolicy) -> TestClient:
     accounts = Accounts(store.engine)
     accounts.put("ann", Role.LEAD, PASSWORD)
-    console = Console(store=store, desk=desk, policy=policy, accounts=accounts, audit_log=AuditLog(store.engine))
+    settings = Settings(review=policy)
+    console = Console(
+        store=store,
+        desk=desk,
+        policy=policy,
+        accounts=accounts,
+        audit_log=AuditLog(store.engine),
+        live=Live(),
+        cluster=KafkaCluster(settings),  # asked for nothing by these pages
+        settings=settings,
+    )
     own = {"Sec-Fetch-Site": "same-origin"}
     browser = TestClient(build(console), base_url="http://127.0.0.1", headers=own, follow_redirects=False)
     browser.post("/login", data={"name": "ann", "password": PASSWORD})
@@ -167,7 +209,7 @@ def _opening(number: int, policy: ReviewPolicy, now: datetime) -> Opening:
 def _decision(number: int, now: datetime) -> Decision:
     """As large as those of the model are."""
     return Decision(
-        decision_id=f"d.{number % 8}.{number // 8}",
+        decision_id=_name(number),
         transaction_id=f"tx-{number}",
         pan_token=f"tok-{number % 5000}",
         outcome=Outcome.REVIEW,

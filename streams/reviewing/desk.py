@@ -10,10 +10,9 @@ from rules.policy import CostPolicy
 from rules.review_case import Case, Refusal, Reviewer, VerdictReason, WordRefused, case_of
 from rules.review_policy import ReviewPolicy, ReviewQueue, re_score_of
 from rules.revision import Revision
-from streams.reviewing.store import MOST_ATTEMPTS, Contended, NoSuchCase, Said, Store, Word
+from streams.reviewing.store import NoSuchCase, Said, Store, Word
 from streams.wire.card_guard import holds_card_number
 
-OFFERED = 20  # of a queue's first cases: others may be faster with some of them
 MOST_AT_ONCE = 500  # closed by the clock in one round
 
 
@@ -27,14 +26,8 @@ class Desk:
 
     def take_next(self, queue: str, reviewer: Reviewer, now: datetime) -> Case | None:
         """Lease the first case of a queue that this reviewer may take; None where there is none. Raises Contended."""
-        for _ in range(MOST_ATTEMPTS):
-            offered = self._store.to_take(queue, reviewer, now, OFFERED)
-            if not offered:
-                return None
-            for case_id in offered:
-                with suppress(WordRefused):  # somebody was faster
-                    return self.lease(case_id, reviewer, now)
-        raise Contended(queue)
+        said = Said(word="lease", speaker=reviewer.name, at=now)
+        return self._store.change_first(queue, reviewer, self._leasing(reviewer, now), said)
 
     def deal(self, reviewers: Sequence[Reviewer], now: datetime) -> int:
         """Lease cases of queues that deal to reviewers on duty; how many were dealt."""
@@ -42,8 +35,7 @@ class Desk:
 
     def lease(self, case_id: str, reviewer: Reviewer, now: datetime) -> Case:
         """Have a case in hand. Raises WordRefused and NoSuchCase, as all words on one case do."""
-        until = now + timedelta(minutes=self._policy.lease_minutes)
-        return self._say(case_id, lambda case: case.leased(reviewer, now, until), "lease", reviewer, now)
+        return self._say(case_id, self._leasing(reviewer, now), "lease", reviewer, now)
 
     def release(self, case_id: str, reviewer: Reviewer, now: datetime) -> Case:
         """Give it back."""
@@ -131,6 +123,10 @@ class Desk:
             hands[reviewer] += 1
             dealt += 1
         return dealt
+
+    def _leasing(self, reviewer: Reviewer, now: datetime) -> Word:
+        until = now + timedelta(minutes=self._policy.lease_minutes)
+        return lambda case: case.leased(reviewer, now, until)
 
     def _close(self, case_ids: Iterable[str], word: Word, name: str, now: datetime) -> list[Case]:
         closed = []

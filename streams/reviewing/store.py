@@ -5,7 +5,8 @@ compared and set: of two who write at once one comes too late, and looks again. 
 database that keeps a transaction whole.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from random import SystemRandom
@@ -19,7 +20,7 @@ from models.information import InformationAnswer
 from rules.complaint import StoppedPayment, stopped_by_revision
 from rules.decision import Decision, InputPosition
 from rules.precedent import chief_reason
-from rules.review_case import LINES, Case, Reviewer, case_of
+from rules.review_case import LINES, Case, Reviewer, WordRefused, case_of
 from rules.review_outcome import final_revision
 from rules.review_policy import ReviewPolicy
 from rules.revision import Revision
@@ -169,48 +170,83 @@ class Store:
 
     def take(self, kept: KeptCase, after: Case, said: Said) -> bool:
         """Keep what a word made of a case, and tell the world; False where another word was taken since it was read."""
+        with self.engine.begin() as connection:
+            return self._take(connection, kept, after, said)
+
+    def _take(self, connection: sa.Connection, kept: KeptCase, after: Case, said: Said) -> bool:
         final = self._final(kept, after)
         told = tellings(kept.case, after, kept.decision, kept.place, final)
-        with self.engine.begin() as connection:
-            changing = (
-                cases.update()
-                .where(cases.c.case_id == after.case_id, cases.c.version == kept.version)
-                .values(version=kept.version + 1, **self._columns(after))
+        changing = (
+            cases.update()
+            .where(cases.c.case_id == after.case_id, cases.c.version == kept.version)
+            .values(version=kept.version + 1, **self._columns(after))
+        )
+        if connection.execute(changing).rowcount == 0:
+            return False
+        connection.execute(
+            words.insert().values(
+                case_id=after.case_id,
+                version=kept.version + 1,
+                at=micros(said.at),
+                word=said.word,
+                speaker=said.speaker,
             )
-            if connection.execute(changing).rowcount == 0:
-                return False
-            connection.execute(
-                words.insert().values(
-                    case_id=after.case_id,
-                    version=kept.version + 1,
-                    at=micros(said.at),
-                    word=said.word,
-                    speaker=said.speaker,
-                )
-            )
-            for each in after.verdicts[len(kept.case.verdicts) :]:
-                risk = kept.decision.risk_score
-                row = verdict_row(after.case_id, each.reviewer, each.outcome, risk, each.at, blind=False)
-                connection.execute(verdicts.insert(), row)
-            if self._policy.wants_second_look(kept.case, after, self._draw()):
-                connection.execute(second_looks.insert(), second_look_row(after.case_id, said.at))
-            if final is not None and (payment := stopped_by_revision(final)) is not None:
-                connection.execute(self._insert(stopped).on_conflict_do_nothing(), stopped_rows([payment]))
-            if told:  # after the case: what it had told before has a lower number, whatever else is written at once
-                connection.execute(outbox.insert().values(case_id=after.case_id, records=write_tellings(told)))
+        )
+        for each in after.verdicts[len(kept.case.verdicts) :]:
+            risk = kept.decision.risk_score
+            row = verdict_row(after.case_id, each.reviewer, each.outcome, risk, each.at, blind=False)
+            connection.execute(verdicts.insert(), row)
+        if self._policy.wants_second_look(kept.case, after, self._draw()):
+            connection.execute(second_looks.insert(), second_look_row(after.case_id, said.at))
+        if final is not None and (payment := stopped_by_revision(final)) is not None:
+            connection.execute(self._insert(stopped).on_conflict_do_nothing(), stopped_rows([payment]))
+        if told:  # after the case: what it had told before has a lower number, whatever else is written at once
+            connection.execute(outbox.insert().values(case_id=after.case_id, records=write_tellings(told)))
         return True
 
+    def change_first(self, queue: str, reviewer: Reviewer, word: Word, said: Said) -> Case | None:
+        """Say a word to the first case of a queue that this reviewer may take, and that takes it; None where none does.
+
+        In one transaction, which passes over what others have in theirs: who take at once would else wait for each
+        other, and all but one look again. Raises Contended where the word is refused over and over.
+        """
+        refused: list[str] = []
+        with self.engine.begin() as connection:
+            while (kept := self._first(connection, queue, reviewer, said.at, refused)) is not None:
+                with suppress(WordRefused):
+                    after = word(kept.case)
+                    if self._take(connection, kept, after, said):
+                        return after
+                refused.append(kept.case.case_id)
+                if len(refused) == MOST_ATTEMPTS:
+                    raise Contended(queue)
+        return None
+
+    def _first(
+        self, connection: sa.Connection, queue: str, reviewer: Reviewer, now: datetime, but: Sequence[str]
+    ) -> KeptCase | None:
+        """Locked, where the database can lock a row."""
+        rows: list[sa.Row[Any]] = []
+        for where in _free(queue, reviewer, now):
+            asking = sa.select(cases).where(*where, cases.c.case_id.not_in(but)).order_by(cases.c.rank).limit(1)
+            rows += connection.execute(asking.with_for_update(skip_locked=True)).all()
+        return kept_case(min(rows, key=lambda row: float(row.rank))) if rows else None
+
     def change(self, case_id: str, word: Word, said: Said) -> Case:
-        """Say a word until it is taken, or refused; what says nothing new is not kept.
+        """Say a word to a case, once nobody else is at it; what says nothing new is not kept.
 
         Raises NoSuchCase, Contended, and the WordRefused of the word.
         """
-        for _ in range(MOST_ATTEMPTS):
-            kept = self.case(case_id)
+        asking = sa.select(cases).where(cases.c.case_id == case_id).with_for_update()
+        with self.engine.begin() as connection:
+            row = connection.execute(asking).one_or_none()
+            if row is None:
+                raise NoSuchCase(case_id)
+            kept = kept_case(row)
             after = word(kept.case)
-            if after == kept.case or self.take(kept, after, said):
-                return after
-        raise Contended(case_id)
+            if after != kept.case and not self._take(connection, kept, after, said):
+                raise Contended(case_id)  # on a database that locks no row
+            return after
 
     def pass_on(self, answer: InformationAnswer) -> None:
         """Have an answer told on its topic, from where cases hear it. Raises NoSuchCase."""
@@ -231,14 +267,10 @@ class Store:
 
     def to_take(self, queue: str, reviewer: Reviewer, now: datetime, most: int) -> list[str]:
         """Cases of a queue that this reviewer may take now, the first first."""
-        given = sa.exists().where(verdicts.c.case_id == cases.c.case_id, verdicts.c.reviewer == reviewer.name)
-        free = (cases.c.free_from.is_not(None), cases.c.free_from <= micros(now), ~given)
         found: list[tuple[float, str]] = []
         with self._reading.begin() as connection:
-            for line in LINES if reviewer.second_line else LINES[:1]:  # one by one, each is read from an index
-                asking = sa.select(cases.c.rank, cases.c.case_id).where(
-                    cases.c.queue == queue, cases.c.line == line, *free
-                )
+            for where in _free(queue, reviewer, now):
+                asking = sa.select(cases.c.rank, cases.c.case_id).where(*where)
                 rows = connection.execute(asking.order_by(cases.c.rank).limit(most))
                 found += [(rank, case_id) for rank, case_id in rows]
         return [case_id for _, case_id in sorted(found)[:most]]
@@ -342,3 +374,11 @@ class Store:
             "expires_at": None if case.expires_at is None else micros(case.expires_at),
             "document": msgspec.json.encode(case).decode(),
         }
+
+
+def _free(queue: str, reviewer: Reviewer, now: datetime) -> Iterator[tuple[sa.ColumnElement[bool], ...]]:
+    """Which cases of a queue this reviewer may take now: line by line, each is read from an index."""
+    given = sa.exists().where(verdicts.c.case_id == cases.c.case_id, verdicts.c.reviewer == reviewer.name)
+    for line in LINES if reviewer.second_line else LINES[:1]:
+        free = (cases.c.free_from.is_not(None), cases.c.free_from <= micros(now), ~given)
+        yield (cases.c.queue == queue, cases.c.line == line, *free)

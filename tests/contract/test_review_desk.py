@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from support.reviews import REVIEWED_AT, a_store, an_opening
 from support.wire_samples import CARD_NUMBER, a_revision
 
@@ -16,8 +17,9 @@ from rules.decision import Outcome
 from rules.policy import CostPolicy
 from rules.review_case import Case, EndedBy, Refusal, Reviewer, VerdictReason, WordRefused
 from rules.review_policy import ReviewPolicy, ReviewQueue
-from streams.reviewing.desk import OFFERED, Desk
-from streams.reviewing.store import NoSuchCase, Store
+from streams.reviewing.desk import Desk
+from streams.reviewing.store import MOST_ATTEMPTS, Contended, NoSuchCase, Said, Store, Word
+from streams.reviewing.tables import cases
 
 NOW = REVIEWED_AT
 POLICY = ReviewPolicy(
@@ -87,22 +89,39 @@ def test_many_who_take_at_once_get_different_cases(store: Store, desk: Desk) -> 
     assert len(taken) == 24
 
 
-def test_whoever_finds_all_that_was_offered_taken_is_offered_more(
-    store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ids = opened(store, OFFERED + 1)
-    offers = store.to_take
+def refusing(*case_ids: str) -> Word:
+    def word(case: Case) -> Case:
+        if case.case_id in case_ids:
+            raise WordRefused(Refusal.CLOSED)
+        return case.leased(ANN, NOW, NOW + timedelta(hours=1))
 
-    def taken_meanwhile(queue: str, reviewer: Reviewer, now: datetime, most: int) -> list[str]:
-        offered = offers(queue, reviewer, now, most)
-        for case_id in offered[:most] if len(offered) == most else []:
-            desk.lease(case_id, BOB, NOW)
-        return offered
+    return word
 
-    monkeypatch.setattr(store, "to_take", taken_meanwhile)
-    taken = desk.take_next("reviews", ANN, NOW)
+
+def test_a_case_that_refuses_the_word_is_passed_over(store: Store, desk: Desk) -> None:
+    ids, said = opened(store, 3), Said(word="lease", speaker="ann", at=NOW)
+    taken = store.change_first("reviews", ANN, refusing(*ids[:2]), said)
     assert taken is not None
-    assert taken.case_id == ids[-1]
+    assert taken.case_id == ids[2]
+    assert store.change_first("reviews", ANN, refusing(*ids), said) is None
+    assert [each.word for each in store.history(ids[0])] == []
+
+
+def test_a_word_that_is_refused_over_and_over_is_given_up(store: Store, desk: Desk) -> None:
+    ids = opened(store, MOST_ATTEMPTS)
+    with pytest.raises(Contended):
+        store.change_first("reviews", ANN, refusing(*ids), Said(word="lease", speaker="ann", at=NOW))
+
+
+def test_nobody_waits_for_whoever_is_at_the_first_case(store: Store, desk: Desk) -> None:
+    first, second = opened(store, 2)
+    if store.engine.dialect.name == "sqlite":
+        pytest.skip("one writes at a time, and the other waits")
+    with store.engine.begin() as other:
+        other.execute(sa.select(cases).where(cases.c.case_id == first).with_for_update())
+        taken = desk.take_next("reviews", ANN, NOW)
+    assert taken is not None
+    assert taken.case_id == second
 
 
 def test_a_queue_that_deals_gives_in_turn_and_no_more_than_it_may(store: Store, desk: Desk) -> None:
