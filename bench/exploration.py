@@ -11,7 +11,6 @@ import json
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import takewhile
 from math import inf
 from typing import Annotated
 
@@ -20,12 +19,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.histories import DAY, simulated
 from models.evaluation import average_precision
 from models.features import FEATURES, LABEL_DELAY
 from models.learner import Learner
 from models.score import Score
 from models.simulator.policy import TrafficPolicy
-from models.simulator.traffic import traffic
 from models.warm_up import Payment, Scored, WarmUp
 from rules.decision import Outcome
 from rules.exploration import Exploration, ExplorationPolicy
@@ -34,9 +33,7 @@ from rules.policy import CostPolicy
 from rules.ruleset import Verdict
 from rules.safe_default import SafeDefaultPolicy
 from rules.stand_in import StandInLimits
-from streams.operating.warming import payment_of
 
-DAY = 86_400.0
 WEEK = 7 * DAY
 RATIO = FEATURES.index("amount_ratio")
 FAR_ABOVE_HABIT = 2.0
@@ -65,9 +62,7 @@ class Week:
 
 def payments(*, cards: int, weeks: int, seed: int = 1) -> list[Payment]:
     """Simulated payments of so many weeks, with what they are."""
-    made = map(payment_of, traffic(TrafficPolicy(seed=seed, cards=cards, merchants=300, currencies=("EUR",))))
-    first = next(made)
-    return [first, *takewhile(lambda each: each.at < first.at + weeks * WEEK, made)]
+    return simulated(TrafficPolicy(seed=seed, cards=cards, merchants=300, currencies=("EUR",)), days=7 * weeks)
 
 
 def lived(history: Sequence[Payment], policy: ExplorationPolicy, *, blocks_labelled: bool, errs: bool) -> list[Week]:

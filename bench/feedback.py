@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from itertools import takewhile
 from pathlib import Path
 from typing import Annotated
 
@@ -23,27 +22,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.histories import DAY, Silent, more_fraud, simulated
 from models.classifier import Classifier
 from models.evaluation import Quality, quality
 from models.features import LABEL_DELAY
 from models.online import OnlineModel
-from models.simulator.policy import FraudShares, TrafficPolicy
-from models.simulator.traffic import traffic
+from models.simulator.policy import TrafficPolicy
 from models.warm_up import Payment, WarmUp
 from streams.operating.labelled_file import read_labelled
-from streams.operating.warming import payment_of
 
-DAY = 86_400.0
-FRAUD_TIMES = 4  # the simulator's usual share: a model of few cards needs some to learn from
-
+FRAUD_TIMES = 4
 
 Seen = tuple[int, Payment, Sequence[float]]  # a payment by its number, with its features
-
-
-class _Silent(OnlineModel):
-    """Learns nothing: features depend on labels, not on what a model makes of them."""
-
-    def learn(self, features: Sequence[float], *, is_fraud: bool) -> None: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,7 +68,7 @@ def arms() -> tuple[Arm, ...]:
 
 def lived(payments: Sequence[Payment], *, test_days: int, most_suspect: int) -> dict[str, Quality]:
     """Live through them; how good each arm was on the last `test_days`."""
-    every, world = arms(), WarmUp(model=_Silent())
+    every, world = arms(), WarmUp(model=Silent())
     tested_from = payments[-1].at - test_days * DAY
     waiting: deque[Seen] = deque()
     of_day: list[Seen] = []
@@ -110,13 +100,13 @@ def lived(payments: Sequence[Payment], *, test_days: int, most_suspect: int) -> 
 
 def _review(arm: Arm, of_day: Sequence[Seen], most: int) -> None:
     """Have reviewers look at the most suspect cards of a day, all payments of each, and learn what they found."""
-    highest: dict[str, float] = {}
-    for told, (_, payment, _) in zip(arm.today, of_day, strict=True):
-        highest[payment.card] = max(told, highest.get(payment.card, 0.0))
-    arm.today.clear()
-    looked_at = set(sorted(highest, key=lambda card: -highest[card])[:most])
+    today, arm.today = arm.today, []
     if arm.by_feedback is None:
         return
+    highest: dict[str, float] = {}
+    for told, (_, payment, _) in zip(today, of_day, strict=True):
+        highest[payment.card] = max(told, highest.get(payment.card, 0.0))
+    looked_at = set(sorted(highest, key=lambda card: -highest[card])[:most])
     for number, payment, row in of_day:
         if payment.card in looked_at:
             arm.reviewed.add(number)
@@ -128,17 +118,8 @@ def _mature(arm: Arm, number: int, payment: Payment, row: Sequence[float]) -> No
         arm.by_delay.learn(row, is_fraud=payment.is_fraud)
 
 
-def simulated(*, cards: int, days: int, seed: int) -> list[Payment]:
-    """Payments of so many days, with what they are."""
-    fraud = FraudShares(**{kind: FRAUD_TIMES * share for kind, share in asdict(FraudShares()).items()})
-    policy = TrafficPolicy(seed=seed, cards=cards, merchants=cards // 2, currencies=("EUR",), fraud=fraud)
-    made = map(payment_of, traffic(policy))
-    first = next(made)
-    return [first, *takewhile(lambda each: each.at < first.at + days * DAY, made)]
-
-
 def main(
-    cards: Annotated[int, typer.Option(min=100)] = 600,
+    cards: Annotated[int, typer.Option(min=400)] = 600,
     days: Annotated[int, typer.Option(min=30)] = 75,
     test_days: Annotated[int, typer.Option(min=7)] = 28,
     most_suspect: Annotated[int, typer.Option(min=1, help="Cards a day that reviewers look at.")] = 12,
@@ -148,7 +129,9 @@ def main(
 ) -> None:
     """Measure the three ways on the same payments."""
     if file is None:
-        payments = simulated(cards=cards, days=days, seed=seed)
+        fraud = more_fraud(FRAUD_TIMES)
+        policy = TrafficPolicy(seed=seed, cards=cards, merchants=cards // 2, currencies=("EUR",), fraud=fraud)
+        payments = simulated(policy, days=days)
     else:
         payments = list(read_labelled(file, epoch=datetime(2018, 4, 1, tzinfo=UTC)))
     found = lived(payments, test_days=test_days, most_suspect=most_suspect)

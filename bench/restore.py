@@ -10,12 +10,8 @@ and its place in the group are watched from outside. Exits 1 if it lost that pla
 import asyncio
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.changelog import Changelog, write
+from bench.worker_process import running_worker
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.topic_admin import create_topics
 from streams.broker.topics import Topic, name_of
@@ -104,7 +101,7 @@ def _measure(home: Path, changelog: Changelog, partitions: int) -> Restored:
         settings = load_settings(None, environment)
         asyncio.run(create_topics(settings))
         packed = write(broker.bootstrap, name_of(Topic.PROFILES, settings.topics), partitions, changelog)
-        with _worker(environment, home / "worker.log") as worker:
+        with running_worker(environment, home / "worker.log") as worker:
             watch = _Watch(settings, worker)
             said = watch.until_open(home / "worker.log")
             watch.look_for(AFTERWARDS_SECONDS)
@@ -122,19 +119,6 @@ def _measure(home: Path, changelog: Changelog, partitions: int) -> Restored:
                 kept_its_place=len(watch.places) == 1,
                 machine=cores_and_processor(),
             )
-
-
-@contextmanager
-def _worker(environment: dict[str, str], log: Path) -> Iterator[psutil.Process]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streams.operating.cli", "worker"], env=environment, stderr=output
-        )
-    try:
-        yield psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(PATIENCE_SECONDS)
 
 
 class _Watch:

@@ -11,13 +11,9 @@ two. Between the first tenth of the decisions and the last, by the worker's own 
 import asyncio
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -32,6 +28,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from rich.console import Console
 from rich.table import Table
 
+from bench.worker_process import running_worker
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
 from streams.broker.embedded import EmbeddedKafka
@@ -101,7 +98,8 @@ def main(
 
 def _measure(home: Path, payments: int, cards: int, partitions: int, batch: int) -> Throughput:
     warm_up = learnt_from_simulation(TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
-    with _on_core(BROKER_CORE), EmbeddedKafka(home / "kafka") as kafka:
+    _pin(psutil.Process(), BROKER_CORE)
+    with EmbeddedKafka(home / "kafka") as kafka:
         environment = (
             os.environ
             | LIFTED
@@ -117,8 +115,10 @@ def _measure(home: Path, payments: int, cards: int, partitions: int, batch: int)
         asyncio.run(hand_over(settings, warm_up, now=datetime.now(UTC).timestamp()))
         _fill(settings, payments, cards)
         broker = psutil.Process(kafka.pid)
-        with _worker(environment, home / "worker.log") as worker, _Spending(worker, broker) as spending:
-            decided = _decided(settings, payments)
+        with running_worker(environment, home / "worker.log") as worker:
+            _pin(worker, WORKER_CORE)
+            with _Spending(worker, broker) as spending:
+                decided = _decided(settings, payments)
             resident = worker.memory_info().rss
     at = np.sort([each for each, _, _ in decided])
     begin, end = float(at[int(len(at) * MEASURED_FROM)]), float(at[-1])
@@ -139,29 +139,10 @@ def _measure(home: Path, payments: int, cards: int, partitions: int, batch: int)
     )
 
 
-@contextmanager
-def _on_core(core: int) -> Iterator[None]:
-    """Have this process, and what it starts, run on one core; anywhere where there are not two."""
-    every = os.sched_getaffinity(0)
-    if len(every) > 1:
-        os.sched_setaffinity(0, {sorted(every)[core]})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, every)
-
-
-@contextmanager
-def _worker(environment: dict[str, str], log: Path) -> Iterator[psutil.Process]:
-    with log.open("wb") as output, _on_core(WORKER_CORE):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streams.operating.cli", "worker"], env=environment, stderr=output
-        )
-    try:
-        yield psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(PATIENCE_SECONDS)
+def _pin(process: psutil.Process, core: int) -> None:
+    """Have it, and what it starts from now on, run on one core; anywhere where there are not two."""
+    if (os.cpu_count() or 1) > 1:
+        process.cpu_affinity([core])
 
 
 def _fill(settings: Settings, payments: int, cards: int) -> None:
@@ -233,8 +214,9 @@ class _Spending:
 
     def _look(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
-            children = self._worker.children(recursive=True)
-            self._looks.append(_Spent(time.time(), _used(self._worker), sum(map(_used, children)), _used(self._broker)))
+            self._looks.append(
+                _Spent(time.time(), _used(self._worker), _used_below(self._worker), _used_below(self._broker))
+            )
 
 
 def _used(process: psutil.Process) -> float:
@@ -243,6 +225,11 @@ def _used(process: psutil.Process) -> float:
     except psutil.NoSuchProcess:
         return 0.0
     return float(spent.user + spent.system)
+
+
+def _used_below(process: psutil.Process) -> float:
+    """By those that it started: scorers of a worker, the broker's Java below its leash."""
+    return sum(map(_used, process.children(recursive=True)))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,11 @@ from msgspec import Meta, Struct
 SCHEMA_VERSION = 1
 EARLIEST_SCHEMA_VERSION = 1  # one behind SCHEMA_VERSION once there is a second
 
-Identifier = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.:-]{1,64}\Z", description="1 to 64 of A-Z a-z 0-9 _ . : -")]
-Currency = Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z", description="ISO 4217 alphabetic code")]
+_NAME = ("[A-Za-z0-9_.:-]{1,64}", "1 to 64 of A-Z a-z 0-9 _ . : -")
+_CURRENCY = ("[A-Z]{3}", "ISO 4217 alphabetic code")
+
+Identifier = Annotated[str, Meta(pattern=rf"\A{_NAME[0]}\Z", description=_NAME[1])]
+Currency = Annotated[str, Meta(pattern=rf"\A{_CURRENCY[0]}\Z", description=_CURRENCY[1])]
 AmountMinor = Annotated[int, Meta(ge=1, le=10**12, description="in minor units of the currency, never a fraction")]
 UtcTime = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset")]
 
@@ -32,7 +35,7 @@ def _of(pattern: str, description: str | None = None) -> Meta:
     return Meta(extra_json_schema={"pattern": rf"\A{pattern}\Z"}, description=description)
 
 
-_Name = Annotated[str, _of("[A-Za-z0-9_.:-]{1,64}", "1 to 64 of A-Z a-z 0-9 _ . : -")]
+_Name = Annotated[str, _of(*_NAME)]
 _Country = Annotated[str, _of("[A-Z]{2}", "ISO 3166-1 alpha-2 code")]
 
 
@@ -43,7 +46,7 @@ class Transaction(Struct, frozen=True, kw_only=True, gc=False):
     event_time: UtcTime
     pan_token: _Name  # stands for the card; a card number itself is refused
     amount_minor: AmountMinor
-    currency: Annotated[str, _of("[A-Z]{3}", "ISO 4217 alphabetic code")]
+    currency: Annotated[str, _of(*_CURRENCY)]
     merchant_id: _Name
     terminal_id: _Name | None = None
     mcc: Annotated[str, _of("[0-9]{4}", "ISO 18245 merchant category")] | None = None

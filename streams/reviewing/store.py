@@ -1,8 +1,8 @@
 """The store of cases: a word is taken only if nobody else's was since the case was read, with what it has told.
 
-A case, its history and what the world is to be told of it change in one transaction of the database. Its version is
-compared and set: of two who write at once one comes too late, and looks again. So each case has one ending, on any
-database that keeps a transaction whole.
+A case, its history and what the world is to be told of it change in one transaction of the database, which holds the
+case from reading it on: of two who speak at once one waits, and then sees what the other made of it. Its version is
+compared and set all the same. So each case has one ending, on any database that keeps a transaction whole.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ from streams.reviewing.publications import Telling, answer_telling, read_telling
 from streams.reviewing.second_looks import SecondLooks, second_look_row, verdict_row
 from streams.reviewing.tables import cases, deliveries, outbox, positions, second_looks, stopped, verdicts, words
 
-MOST_ATTEMPTS = 50  # each but the last lost to somebody whose word was taken
+MOST_ATTEMPTS = 50  # first cases of a queue that may refuse a word
 
 Word = Callable[[Case], Case]
 

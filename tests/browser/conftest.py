@@ -4,20 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
+from support.browsing import a_chromium
 from support.reviews import a_store
 from support.site import POLICY, Site
-from support.tools import tool
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """While it is there a loop runs in this thread, and tests of other files want one of their own."""
-    program = tool("chromium", package="chromium")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    """Of one file: tests of others want a loop of their own."""
+    with a_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

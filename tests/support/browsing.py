@@ -4,11 +4,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from support.site import PASSWORD
+from support.tools import tool
 
 SIZES = {"desk": (1280, 800), "phone": (390, 844)}
 SERIOUS = ("serious", "critical")
+
+
+@contextmanager
+def a_chromium() -> Iterator[Browser]:
+    """The system's own; while it is there a loop runs in this thread."""
+    program = tool("chromium", package="chromium")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @contextmanager

@@ -2,16 +2,15 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import islice
 
 from support.sparkov import Sparkov
 
+from bench.histories import Silent, more_fraud
 from models.classifier import Classifier
 from models.evaluation import average_precision
 from models.features import LABEL_DELAY
-from models.online import OnlineModel
-from models.simulator.policy import FraudShares, TrafficPolicy
+from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
 from models.warm_up import Payment, WarmUp
 from streams.operating.warming import payment_of
@@ -19,20 +18,13 @@ from streams.operating.warming import payment_of
 DAY = 86_400
 
 
-class Silent(OnlineModel):
-    """Learns nothing: features depend on labels, not on what a model makes of them."""
-
-    def learn(self, features: Sequence[float], *, is_fraud: bool) -> None: ...
-
-
 def another_generator(*, seed: int = 1, customers: int = 420, days: int = 60) -> list[Payment]:
     return Sparkov(seed=seed, customers=customers, days=days).payments()
 
 
 def own_simulator(*, seed: int = 1, payments: int = 50_000) -> list[Payment]:
-    """With four times the usual fraud: a model of few cards needs some to learn from."""
-    fraud = FraudShares(**{kind: 4 * share for kind, share in asdict(FraudShares()).items()})
-    policy = TrafficPolicy(seed=seed, cards=600, merchants=300, currencies=("EUR",), fraud=fraud)
+    """With four times the usual fraud."""
+    policy = TrafficPolicy(seed=seed, cards=600, merchants=300, currencies=("EUR",), fraud=more_fraud(4))
     return [payment_of(each) for each in islice(traffic(policy), payments)]
 
 

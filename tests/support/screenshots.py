@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
-from support.browsing import press, reviewer
+from playwright.sync_api import Browser, Page
+from support.browsing import a_chromium, press, reviewer
 from support.reviews import a_store
 from support.shown import DRAFT, complained, lived, modelled, people, ruled, trouble
 from support.site import POLICY, Site, served
-from support.tools import tool
 
 DOCS = Path(__file__).parents[2] / "docs"
 TALLEST = 1_600  # pixels; what is below is more of the same
@@ -118,10 +117,8 @@ def take(chromium: Browser) -> None:
 
 def main() -> None:
     """Take them with the Chromium that the tests use."""
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=tool("chromium", package="chromium"), args=["--no-sandbox"])
+    with a_chromium() as chromium:
         take(chromium)
-        chromium.close()
 
 
 if __name__ == "__main__":
