@@ -4,6 +4,8 @@ Threads, not asyncio: SQLite's driver blocks, and one way of speaking to both is
 the process hands its calls to threads.
 """
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30.0  # a writer waits so long for another one
+BUSY_AGAIN_SECONDS = 0.02  # and looks again so often, where SQLite does not wait by itself
 READ_ONLY = "read_only"  # an execution option: the transaction writes nothing
 _MIGRATING = 7_263_911_004  # the advisory lock of PostgreSQL, so that two who start at once do not migrate at once
 
@@ -55,7 +58,7 @@ def _sqlite(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # else the driver begins transactions where it likes
-        connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
+        _write_ahead(connection)
         connection.execute("PRAGMA synchronous = FULL")  # what is committed outlives a power cut
 
     @event.listens_for(engine, "begin")
@@ -65,3 +68,17 @@ def _sqlite(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Readers do not wait for the writer. Of two who make the file at once one is refused, whatever its timeout."""
+    give_up_at = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                raise
+            time.sleep(BUSY_AGAIN_SECONDS)
+        else:
+            return
