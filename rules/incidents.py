@@ -16,7 +16,8 @@ _CONSEQUENCE = "CIRCUIT_OPEN"  # of the failures before it: those say why
 class IncidentPolicy:
     """When an incident opens, how often it is reported, and what proves that it is over. Raises ValueError for no time.
 
-    A soft failure, one late batch, is no incident: it takes so many, each well one in between taken off again.
+    A soft failure, one late batch, is no incident, and none goes on for it: it takes so many, each well one in between
+    taken off again.
     """
 
     soft_batches: int = 3
@@ -134,7 +135,7 @@ class _Incident:
     amount_minor: int = 0
     samples: list[str] = field(default_factory=list)
     evidence: dict[str, str] = field(default_factory=dict)
-    soft_batches: int = 0  # that failed softly and were not made up for, while it is not open
+    soft_batches: int = 0  # that failed softly and were not made up for
 
 
 class Incidents:
@@ -197,18 +198,19 @@ class Incidents:
         incident.amount_minor += amount_minor
         incident.samples.extend(sample for sample in list(samples)[: MOST_SAMPLES - len(incident.samples)])
         incident.evidence |= evidence or {}
-        incident.quiet_at = max(incident.quiet_at, self._quiet_after(reason, now))
-        incident.healthy_since = None
+        incident.soft_batches = min(incident.soft_batches + 1, self._policy.soft_batches)
+        counts = not KINDS[reason].soft or incident.soft_batches == self._policy.soft_batches
+        if counts:
+            incident.quiet_at = max(incident.quiet_at, self._quiet_after(reason, now))
+            incident.healthy_since = None
         if component in self._open:
             return self._update_when_due(incident, now)
+        if not counts:
+            self._doubted[component] = incident
+            return None
         return self._opening(incident, reason, now)
 
-    def _opening(self, incident: _Incident, reason: str, now: Moment) -> Alert | None:
-        """Open it, unless it is a doubt so far."""
-        incident.soft_batches += 1
-        if KINDS[reason].soft and incident.soft_batches < self._policy.soft_batches:
-            self._doubted[incident.component] = incident
-            return None
+    def _opening(self, incident: _Incident, reason: str, now: Moment) -> Alert:
         self._doubted.pop(incident.component, None)
         self._open[incident.component] = incident
         if not KINDS[reason].soft and reason != _CONSEQUENCE:
@@ -218,8 +220,10 @@ class Incidents:
     def healthy(self, component: str, now: Moment) -> None:
         """Proof that a component does its work again. Silence proves nothing."""
         incident = self._open.get(component)
-        if incident is not None and incident.healthy_since is None:
-            incident.healthy_since = now.time
+        if incident is not None:
+            incident.soft_batches = max(incident.soft_batches - 1, 0)
+            if incident.healthy_since is None:
+                incident.healthy_since = now.time
         doubt = self._doubted.get(component)
         if doubt is not None:
             doubt.soft_batches -= 1

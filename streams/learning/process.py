@@ -44,13 +44,19 @@ MOST_RECORDS = 2000  # in one poll: about 0.2 s of learning
 LEARNER, DRIFT, CANDIDATE, ROLLBACK, SOURCES = "learner", "drift", "candidate", "rollback", "label-sources"
 
 Take = Callable[[ConsumerRecord], Lesson | None]
+Records = dict[TopicPartition, list[ConsumerRecord]]
 
 
-class Barrier(NamedTuple):
-    """Event time `now` may settle what silence settles once labels are read to `ends`: a report may lie below them."""
+class Stretch(NamedTuple):
+    """What to read before the next: first the decisions, then the labels that there were before them.
+
+    So whatever a label is about is read before it. Event time `now`, of before the ends of labels were asked for, may
+    settle what silence settles once they are read: a report may lie below them.
+    """
 
     now: float
-    ends: Offsets
+    labels: Offsets
+    decisions: Offsets
 
 
 class LearnerProcess:
@@ -71,8 +77,7 @@ class LearnerProcess:
         control = name_of(Topic.CONTROL, settings.topics)
         self._control = Follower(settings=settings.broker, takes={control: self._take_control})
         self._order: ModelOrder | None = None  # the latest
-        self._decided: Offsets | None = None  # up to here decisions are read before the labels
-        self._barrier: Barrier | None = None
+        self._stretch: Stretch | None = None
         self._study: Study
         self._succession: Succession
         self._decisions: AIOKafkaConsumer
@@ -204,38 +209,43 @@ class LearnerProcess:
             self._study.positions.offsets[place(partition)] = start
 
     async def _round(self) -> None:
-        """Decisions that there are, then labels, then what matured once the labels of that time are read; a snapshot.
+        """Decisions that there are, then labels that there were, then what matured in the meantime; a snapshot.
 
-        A label read before its payment counts against an allowance that the payment has not raised yet.
+        A label read before its payment would count against an allowance that the payment has not raised yet.
         """
         if self._order is not None and self._order.order_id != self._study.order:
             step = self._succession.obey(self._order)
             if step is not None:
                 await self._publish(step)
-        if self._decided is None:
-            self._decided = await self._decisions.end_offsets(self._decisions.assignment())
-        await self._read(self._decisions, self._study.take_decision)
-        if self._barrier is None:
-            if await behind(self._decisions, self._decided):
-                return
-            ends = await self._labels.end_offsets(self._labels.assignment())
-            self._barrier = Barrier(self._study.newest_event(), ends)
-        await self._read(self._labels, self._study.take_label)
-        if not await behind(self._labels, self._barrier.ends):
-            self._study.mature(self._barrier.now)
-            self._decided = self._barrier = None
+        if self._stretch is None:
+            now, labels = self._study.newest_event(), await self._ends(self._labels)
+            self._stretch = Stretch(now, labels, await self._ends(self._decisions))
+        self._learn(await self._poll(self._decisions), self._study.take_decision)
+        if await behind(self._decisions, self._stretch.decisions):
+            return
+        if unread := await behind(self._labels, self._stretch.labels):
+            polled = await self._poll(self._labels, *unread)
+            self._learn(_cut(self._labels, polled, self._stretch.labels), self._study.take_label)
+        if not await behind(self._labels, self._stretch.labels):
+            self._study.mature(self._stretch.now)
+            self._stretch = None
         if self._study.snapshot_due():
             await self._publish(self._succession.next())
 
-    async def _read(self, consumer: AIOKafkaConsumer, take: Take) -> None:
-        """Read one poll's worth and learn from it."""
-        polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
+    async def _ends(self, consumer: AIOKafkaConsumer) -> Offsets:
+        return dict(await consumer.end_offsets(consumer.assignment()))
+
+    async def _poll(self, consumer: AIOKafkaConsumer, *partitions: TopicPartition) -> Records:
+        await asyncio.sleep(0)  # no poll gives way where records lie ready
+        polled: Records = await consumer.getmany(*partitions, timeout_ms=POLL_MS, max_records=MOST_RECORDS)
+        return polled
+
+    def _learn(self, polled: Records, take: Take) -> None:
         for partition, records in polled.items():
             for record in records:
                 if (lesson := take(record)) is not None:
                     self._study.learn(lesson)
             self._study.positions.offsets[place(partition)] = records[-1].offset + 1
-        await asyncio.sleep(0)
 
     async def _publish(self, step: Step) -> None:
         study = self._study
@@ -255,6 +265,18 @@ class LearnerProcess:
         study.card_partitions.clear()
         self._metrics.published(goes_back=step.goes_back)
         log.info("snapshot_published", model_version=step.snapshot.model_version, acceptors=len(changes.acceptors))
+
+
+def _cut(consumer: AIOKafkaConsumer, polled: Records, ends: Offsets) -> Records:
+    """Those below the ends; the consumer goes back to what it read beyond them."""
+    below = {}
+    for partition, records in polled.items():
+        kept = [record for record in records if record.offset < ends[partition]]
+        if len(kept) < len(records):
+            consumer.seek(partition, ends[partition])
+        if kept:
+            below[partition] = kept
+    return below
 
 
 def run(settings: Settings) -> None:

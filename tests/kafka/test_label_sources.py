@@ -1,5 +1,6 @@
 """A source of labels gone mad: silenced, with an alert that ends, over a kill -9 of the learner."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -26,6 +27,20 @@ import streams.learning.process as learning
 from streams.operating.cli import main
 
 learning.POLL_MS = 0  # as if the broker were slow to answer: most polls are empty
+main(["learner"])
+"""
+SLOW = """
+import asyncio
+import streams.learning.process as learning
+from streams.operating.cli import main
+
+behind = learning.behind
+
+async def slowly(*what):
+    await asyncio.sleep(0.3)  # enough for payments and their labels to come
+    return await behind(*what)
+
+learning.behind = slowly
 main(["learner"])
 """
 
@@ -96,6 +111,21 @@ def test_a_source_that_reports_a_whole_shop_is_silenced_and_heard_again(outside:
         outside.flush()
         outside.until(lambda: learner.metric("holdfast_examples_learnt") == 1)
         assert len(silenced(outside)) == 8
+
+
+def test_labels_that_come_while_payments_are_read_wait_for_their_own(outside: Outside) -> None:
+    """Each payment is worth one label of a reviewer: one that is read before its payment has no allowance left."""
+    with a_learner(outside, program=("-c", SLOW), **QUICK | {"labels_burst": "5"}) as learner:
+        for first in range(0, 400, 20):
+            for number in range(first, first + 20):
+                decide(outside, number, shop=f"mer_{number}")
+            outside.flush()
+            for number in range(first, first + 20):
+                report(outside, number, LabelSource.MANUAL_REVIEW, LabelState.LEGITIMATE)
+            outside.flush()
+            time.sleep(0.1)
+        outside.until(lambda: learner.metric("holdfast_examples_learnt") == 400)
+        assert silenced(outside) == []
 
 
 def labels_of_champions(outside: Outside) -> list[int]:

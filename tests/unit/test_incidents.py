@@ -68,6 +68,26 @@ def test_well_batches_make_up_for_late_ones_each_for_one() -> None:
     assert late(incidents, 105) is not None
 
 
+def test_an_open_incident_goes_on_for_as_many_late_batches_as_opened_it_and_not_for_one() -> None:
+    incidents = of_three()
+    assert [late(incidents, second) is None for second in (0, 1, 2)] == [True, True, False]
+    for second in range(3, 6):
+        incidents.healthy("scorer", at(second))
+    late(incidents, 5.2)
+    late(incidents, 5.4)
+    incidents.healthy("scorer", at(5.5))
+    [resolved] = incidents.due(at(5.5))
+    assert (resolved.status, resolved.restored_at, resolved.count) == (RESOLVED, at(3).time, 10)
+
+    assert [late(incidents, second) is None for second in (10, 11, 12)] == [True, True, False]
+    late(incidents, 14)
+    incidents.healthy("scorer", at(15))
+    late(incidents, 16)  # the third that nothing made up for
+    incidents.healthy("scorer", at(17))
+    assert incidents.due(at(18.9)) == []
+    assert [alert.status for alert in incidents.due(at(19))] == [RESOLVED]
+
+
 def test_a_fact_opens_at_once_and_names_the_incident_that_was_in_doubt() -> None:
     incidents = of_three()
     late(incidents, 0)
