@@ -4,6 +4,7 @@ Threads, not asyncio: SQLite's driver blocks, and one way of speaking to both is
 the process hands its calls to threads.
 """
 
+import math
 import sqlite3
 import time
 from pathlib import Path
@@ -12,11 +13,15 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30.0  # a writer waits so long for another one
 BUSY_AGAIN_SECONDS = 0.02  # and looks again so often, where SQLite does not wait by itself
 READ_ONLY = "read_only"  # an execution option: the transaction writes nothing
+IDLE_SECONDS = 1.0  # a connection of PostgreSQL that nobody used for so long is tried first: it may be dead
+_IDLE_SINCE = "idle since"
 _MIGRATING = 7_263_911_004  # the advisory lock of PostgreSQL, so that two who start at once do not migrate at once
 
 
@@ -44,9 +49,22 @@ def migrate(connection: Connection) -> None:
 
 def _postgresql(url: str) -> Engine:
     """Read committed, as is its default: what two write at once is told apart by the version of a case."""
-    return create_engine(
-        make_url(url).set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=8, pool_pre_ping=True
-    )
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=8)
+
+    @event.listens_for(engine, "checkin")
+    def _note(_: Any, record: ConnectionPoolEntry) -> None:
+        record.info[_IDLE_SINCE] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _try(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+        if time.monotonic() - record.info.get(_IDLE_SINCE, math.inf) < IDLE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error  # the pool opens another one
+
+    return engine
 
 
 def _sqlite(url: str) -> Engine:

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from support.postgres import Postgres
 from support.reviews import REVIEWED_AT, a_store, an_opening
 from support.wire_samples import a_decision
 
@@ -21,6 +22,7 @@ from rules.decision import Outcome
 from rules.review_case import Case, EndedBy, Refusal, Reviewer, VerdictReason, WordRefused
 from rules.review_policy import ReviewPolicy, ReviewQueue
 from streams.broker.topics import Topic
+from streams.reviewing import database
 from streams.reviewing.database import connect
 from streams.reviewing.store import Delivery, NoSuchCase, Opening, QueueLength, Said, Store, Word
 from streams.reviewing.tables import metadata
@@ -345,3 +347,14 @@ def test_queues_are_as_long_as_the_cases_that_are_not_closed(store: Store) -> No
         QueueLength(queue="reviews", line=1, cases=3, waiting=1, late=1, oldest=early),
         QueueLength(queue="reviews", line=2, cases=1, waiting=0, late=0, oldest=NOW),
     ]
+
+
+def test_a_connection_of_postgresql_that_died_while_nobody_used_it_is_replaced(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = postgres.database()
+    with a_store(address, POLICY) as store:
+        store.open([opening(1)], {})
+        assert postgres.end_connections(address) >= 1
+        monkeypatch.setattr(database, "IDLE_SECONDS", 0.0)
+        assert store.queues(NOW) != []

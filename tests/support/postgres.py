@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, make_url, text
 from support.tools import tool
 
 DEBIAN = Path("/usr/lib/postgresql")
@@ -31,11 +31,22 @@ class Postgres:
     def database(self) -> str:
         """The address of a new and empty database."""
         name = f"t{next(self._numbers)}"
+        with self._connected() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        return self.url(name)
+
+    def end_connections(self, address: str) -> int:
+        """End all connections to a database, as its restart would; how many there were."""
+        ending = text("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = :name")
+        with self._connected() as connection:
+            return int(connection.execute(ending, {"name": make_url(address).database}).scalar_one())
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
         engine = create_engine(self.url().replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+            yield connection
         engine.dispose()
-        return self.url(name)
 
 
 @contextmanager
