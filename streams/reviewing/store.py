@@ -36,6 +36,13 @@ from streams.reviewing.tables import cases, deliveries, outbox, positions, secon
 
 MOST_ATTEMPTS = 50  # first cases of a queue that may refuse a word
 
+# What each verdict executes is built once: to build them takes SQLAlchemy longer than the database to carry them out.
+_THIS: sa.BindParameter[str] = sa.bindparam("this")
+_AT_VERSION: sa.BindParameter[int] = sa.bindparam("at_version")
+_HELD = sa.select(cases).where(cases.c.case_id == _THIS).with_for_update()
+_CHANGED = cases.update().where(cases.c.case_id == _THIS, cases.c.version == _AT_VERSION)
+_SAID, _GIVEN, _TOLD = words.insert(), verdicts.insert(), outbox.insert()
+
 Word = Callable[[Case], Case]
 
 _unforeseen = SystemRandom()
@@ -176,32 +183,22 @@ class Store:
     def _take(self, connection: sa.Connection, kept: KeptCase, after: Case, said: Said) -> bool:
         final = self._final(kept, after)
         told = tellings(kept.case, after, kept.decision, kept.place, final)
-        changing = (
-            cases.update()
-            .where(cases.c.case_id == after.case_id, cases.c.version == kept.version)
-            .values(version=kept.version + 1, **self._columns(after))
-        )
-        if connection.execute(changing).rowcount == 0:
+        case_id, version = after.case_id, kept.version + 1
+        which = {"this": case_id, "at_version": kept.version}
+        if connection.execute(_CHANGED, {**which, "version": version, **self._columns(after)}).rowcount == 0:
             return False
-        connection.execute(
-            words.insert().values(
-                case_id=after.case_id,
-                version=kept.version + 1,
-                at=micros(said.at),
-                word=said.word,
-                speaker=said.speaker,
-            )
-        )
+        spoken = {"at": micros(said.at), "word": said.word, "speaker": said.speaker}
+        connection.execute(_SAID, {"case_id": case_id, "version": version, **spoken})
         for each in after.verdicts[len(kept.case.verdicts) :]:
             risk = kept.decision.risk_score
-            row = verdict_row(after.case_id, each.reviewer, each.outcome, risk, each.at, blind=False)
-            connection.execute(verdicts.insert(), row)
+            row = verdict_row(case_id, each.reviewer, each.outcome, risk, each.at, blind=False)
+            connection.execute(_GIVEN, row)
         if self._policy.wants_second_look(kept.case, after, self._draw()):
-            connection.execute(second_looks.insert(), second_look_row(after.case_id, said.at))
+            connection.execute(second_looks.insert(), second_look_row(case_id, said.at))
         if final is not None and (payment := stopped_by_revision(final)) is not None:
             connection.execute(self._insert(stopped).on_conflict_do_nothing(), stopped_rows([payment]))
         if told:  # after the case: what it had told before has a lower number, whatever else is written at once
-            connection.execute(outbox.insert().values(case_id=after.case_id, records=write_tellings(told)))
+            connection.execute(_TOLD, {"case_id": case_id, "records": write_tellings(told)})
         return True
 
     def change_first(self, queue: str, reviewer: Reviewer, word: Word, said: Said) -> Case | None:
@@ -237,9 +234,8 @@ class Store:
 
         Raises NoSuchCase, Contended, and the WordRefused of the word.
         """
-        asking = sa.select(cases).where(cases.c.case_id == case_id).with_for_update()
         with self.engine.begin() as connection:
-            row = connection.execute(asking).one_or_none()
+            row = connection.execute(_HELD, {"this": case_id}).one_or_none()
             if row is None:
                 raise NoSuchCase(case_id)
             kept = kept_case(row)
@@ -256,7 +252,7 @@ class Store:
             if connection.scalar(asking) is None:
                 raise NoSuchCase(case_id)
             records = write_tellings((answer_telling(answer),))
-            connection.execute(outbox.insert().values(case_id=case_id, records=records))
+            connection.execute(_TOLD, {"case_id": case_id, "records": records})
 
     def history(self, case_id: str) -> list[Said]:
         """All words that were taken, in their order."""
