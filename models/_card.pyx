@@ -7,18 +7,11 @@ record of an earlier release or one that is broken, goes their way.
 """
 
 from libc.math cimport sqrt
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
-from models.acceptor_labels import (
-    LABELS_UNKNOWN,
-    LONGEST_HISTORY,
-    OLDEST_DAYS,
-    WINDOWS_UNKNOWN,
-    acceptor_latest,
-    acceptor_windows,
-)
+from models.acceptor_labels import LONGEST_HISTORY, OLDEST_DAYS, acceptor_latest, acceptor_windows
 from models.activity import Activity
 from models.circumstances import circumstances
 from models.currency import minor_per_major
@@ -40,6 +33,8 @@ cdef enum:  # those of `models.profile` and `models.profile_packing`
     PEAKS = 15
     SPANS = 12
     WEEKDAYS = 7
+    MERCHANT_DAYS = 45  # of `models.merchant_history`
+    MATURED_AFTER = 7  # of `models.acceptor_labels`
     MERCHANTS = 12
     PLACES = 3
     CATEGORIES = 6
@@ -715,6 +710,64 @@ cdef double _window64(const uint64_t *values, int length, int64_t first, double 
     return total + left * <double>values[last] if last < length else total
 
 
+cdef double _days(tuple buckets, int64_t first, int64_t last) except? -1.0:
+    cdef int64_t total = 0, i
+    for i in range(_clipped(first, MERCHANT_DAYS), _clipped(last, MERCHANT_DAYS)):
+        total += <int32_t>buckets[i]  # refuses what is not: no sum of them is beyond 64 bits
+    return <double>total
+
+
+cdef double _window_of(tuple buckets, int64_t first, double left, int days) except? -1.0:
+    """As `models.daily.window_sum`."""
+    cdef int64_t last = first + days
+    if last < 0:
+        return 0.0
+    cdef double total = _days(buckets, first, last)
+    return total + left * <double><int32_t>buckets[last] if last < MERCHANT_DAYS else total
+
+
+cdef int _labelled(int64_t first, double left, merchant, double *into) except -1:
+    """As `models.acceptor_labels.acceptor_windows`."""
+    cdef tuple labelled = merchant.labelled, fraud = merchant.fraud
+    if len(labelled) != MERCHANT_DAYS or len(fraud) != MERCHANT_DAYS:
+        raise OverflowError
+    cdef int i
+    cdef int[3] days
+    days[0], days[1], days[2] = MATURED_AFTER + 1, MATURED_AFTER + 7, MATURED_AFTER + 30
+    for i in range(3):
+        into[2 * i] = _window_of(labelled, first, left, days[i])
+        into[2 * i + 1] = _window_of(fraud, first, left, days[i]) / into[2 * i] if into[2 * i] else 0.0
+    return 0
+
+
+cdef inline double _age_days(double at, since) except -1.0:
+    if since is None:
+        return OLDEST_VISIT
+    cdef double age = (at - <double>since) / <double>DAY
+    return 0.0 if age < 0.0 else age if age < OLDEST_VISIT else OLDEST_VISIT
+
+
+cdef int _latest(double at, merchant, double *into) except -1:
+    """As `models.acceptor_labels.acceptor_latest`."""
+    cdef tuple recent = merchant.recent
+    cdef Py_ssize_t count = len(recent), i
+    cdef int64_t run = merchant.fraud_run
+    cdef int of_all = 0, of_three = 0, outcome = 0
+    for i in range(count):
+        outcome = (<tuple>recent[i])[1] is True
+        of_all += outcome
+        if i >= count - 3:
+            of_three += outcome
+    into[0] = <double>run if run < LONGEST else LONGEST
+    into[1] = _age_days(at, merchant.run_since)
+    into[2] = _age_days(at, merchant.last_legitimate_at)
+    into[3] = <double>outcome
+    into[4] = of_three / <double>(count if count < 3 else 3) if count else 0.0
+    into[5] = of_all / <double>count if count else 0.0
+    into[6] = _age_days(at, merchant.last_fraud_at)
+    return 0
+
+
 cdef inline bint _holds(const uint16_t *known, int length, int mark) noexcept nogil:
     cdef int i
     for i in range(length):
@@ -778,14 +831,15 @@ def features(double at, paid, marks, Profile profile, recent, merchant, card_fra
                 break
     cdef double ratio, deviations
     profile._against_habit(amount, &ratio, &deviations)
-    if merchant is None:
-        label_1d, risk_1d, label_7d, risk_7d, label_30d, risk_30d = WINDOWS_UNKNOWN
-        run, run_age, legit_age, last_label, last3, last8, fraud_age = LABELS_UNKNOWN
-    else:
-        label_1d, risk_1d, label_7d, risk_7d, label_30d, risk_30d = acceptor_windows(
-            merchant.newest_day - day, left, merchant
-        )
-        run, run_age, legit_age, last_label, last3, last8, fraud_age = acceptor_latest(at, merchant)
+    cdef double[6] labels = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    cdef double[7] latest = [0.0, OLDEST_VISIT, OLDEST_VISIT, 0.0, 0.0, 0.0, OLDEST_VISIT]
+    if merchant is not None:
+        try:
+            _labelled(<int64_t>merchant.newest_day - day, left, merchant, labels)
+            _latest(at, merchant, latest)
+        except OverflowError:  # of counts that nobody has
+            labels = acceptor_windows(merchant.newest_day - day, left, merchant)
+            latest = acceptor_latest(at, merchant)
     cdef double idle_seconds = LONGEST_IDLE if idle is None else idle
     if idle_seconds > LONGEST_IDLE:
         idle_seconds = LONGEST_IDLE
@@ -801,25 +855,25 @@ def features(double at, paid, marks, Profile profile, recent, merchant, card_fra
         (sum_7d + amount) / by_week / unit,
         by_month,
         (sum_30d + amount) / by_month / unit,
-        label_1d,
-        risk_1d,
-        label_7d,
-        risk_7d,
-        label_30d,
-        risk_30d,
+        labels[0],
+        labels[1],
+        labels[2],
+        labels[3],
+        labels[4],
+        labels[5],
         ratio,
         deviations,
         <double>profile.n if profile.n < LONGEST else LONGEST,
         peak_7d / <double>RATIO_STEPS,
         big_14d,
         1.0 if card_fraud_at is not None and at - <double>card_fraud_at < CARD_FRAUD_SECONDS else 0.0,
-        run,
-        run_age,
-        legit_age,
-        last_label,
-        last3,
-        last8,
-        fraud_age,
+        latest[0],
+        latest[1],
+        latest[2],
+        latest[3],
+        latest[4],
+        latest[5],
+        latest[6],
         <double>count_10m,
         <double>sum_10m / unit,
         <double>count_1h,

@@ -20,6 +20,8 @@ from models.warm_up import Payment
 
 DAY = 86_400
 NOON = 1_700_000_000 // DAY * DAY + 43_200
+MARKS = Marks(3, 2, 1, 1)
+PAID = Payment(float(NOON), "t", "c", "a", 77, "EUR", False)
 CURRENCIES = ("EUR", "JPY", "BHD")
 
 if not card.COMPILED:
@@ -95,7 +97,7 @@ def test_what_is_asked_of_it_is_answered_the_same(
     history = None
     if data.draw(st.booleans()):
         history = MerchantHistory()
-        for days, is_fraud in data.draw(st.lists(st.tuples(st.floats(0, 60), st.booleans()), max_size=12)):
+        for days, is_fraud in data.draw(st.lists(st.tuples(st.floats(-40, 60), st.booleans()), max_size=12)):
             history = learn(history, now - days * DAY, is_fraud=is_fraud)
     fraud_at = data.draw(st.none() | st.floats(now - 40 * DAY, now + DAY))
     paid = Payment(now, "t", "c", "a", amount, currency, False)
@@ -126,11 +128,18 @@ def test_a_full_ring_and_crowded_days_are_the_same() -> None:
             assert compiled.ratio(amount) == plain.ratio(amount)
             assert compiled.against_habit(float(amount)) == plain.against_habit(float(amount))
         now = float(NOON + 699 * step)
-        paid, its_marks = Payment(now, "t", "c", "a", 77, "EUR", False), Marks(3, 2, 1, 1)
-        recent = activity(now, plain, its_marks.merchant)
-        assert card.activity(now, compiled, its_marks.merchant) == recent
-        theirs = features(now, paid, its_marks, plain, recent, None, None)
-        assert bits(card.features(now, paid, its_marks, compiled, recent, None, None)) == bits(theirs)
+        recent = activity(now, plain, MARKS.merchant)
+        assert card.activity(now, compiled, MARKS.merchant) == recent
+        theirs = features(now, PAID, MARKS, plain, recent, None, None)
+        assert bits(card.features(now, PAID, MARKS, compiled, recent, None, None)) == bits(theirs)
+
+
+@pytest.mark.parametrize("count", [2**31, 2**63, 2**70])
+def test_counts_that_no_acceptor_has_are_the_same(count: int) -> None:
+    for history in (MerchantHistory(labelled=(count,) * 45, newest_day=NOON // DAY), MerchantHistory(fraud_run=count)):
+        theirs = features(NOON, PAID, MARKS, Profile(), activity(NOON, Profile()), history, None)
+        recent = card.activity(NOON, card.Profile())
+        assert bits(card.features(NOON, PAID, MARKS, card.Profile(), recent, history, None)) == bits(theirs)
 
 
 def read(unpacking: Any, data: bytes) -> str:
