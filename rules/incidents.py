@@ -208,7 +208,7 @@ class Incidents:
         if not counts:
             self._doubted[component] = incident
             return None
-        return self._opening(incident, reason, now)
+        return self._opening(incident, cause or reason, now)
 
     def _opening(self, incident: _Incident, reason: str, now: Moment) -> Alert:
         self._doubted.pop(incident.component, None)

@@ -102,13 +102,19 @@ class LaneWatch:
                 amount_minor=tally.amount_minor,
                 samples=tally.samples,
                 partition=lane.partition if part == LANES else None,
-                cause=self._scoring.failure if reason is FallbackReason.CIRCUIT_OPEN else None,
+                cause=self._cause_of(reason),
             )
         well = {LANES, OPERATOR, JUDGEMENT} if batch.tallies else set()
         if any(source is DecisionSource.MODEL for _, source in batch.tallies):
             well |= {SCORER, MODEL}
         for part in well - failed:
             self._announcer.healthy(part)
+
+    def _cause_of(self, reason: FallbackReason) -> FallbackReason | None:
+        """What a failure of the scorer follows from: batches of several lanes are told of in any order."""
+        failure = self._scoring.failure
+        killed_for_it = failure is FallbackReason.MODEL_INVALID_OUTPUT and reason is FallbackReason.CONNECTION_ERROR
+        return failure if killed_for_it or reason is FallbackReason.CIRCUIT_OPEN else None
 
     def _report_input(self, batch: Decided) -> None:
         reused = sum(count for reason, count in batch.malformed.items() if reason == "ID_REUSED")

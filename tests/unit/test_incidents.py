@@ -114,6 +114,14 @@ def test_a_breaker_told_of_before_what_opened_it_opens_an_incident_that_names_th
     assert incidents.failed("scorer", cause, at(0), count=1) is None
 
 
+def test_a_scorer_killed_for_what_it_said_is_named_by_that_whoever_is_told_of_first() -> None:
+    incidents = of_three()
+    late(incidents, 0)
+    opening = incidents.failed("scorer", "CONNECTION_ERROR", at(0), cause="MODEL_INVALID_OUTPUT")
+    assert opening is not None
+    assert opening.reason == "MODEL_INVALID_OUTPUT"
+
+
 def test_an_update_sums_up_what_happened_since() -> None:
     incidents = open_incident()
     incidents.failed("scorer", "CIRCUIT_OPEN", at(10), count=4, amount_minor=70)

@@ -144,6 +144,22 @@ async def test_a_model_that_is_kept_in_use_is_asked_whatever_it_does() -> None:
     assert gate.state is BreakerState.CLOSED
 
 
+async def test_what_a_killed_scorer_left_unanswered_fails_for_what_it_was_killed_for() -> None:
+    scorer = FakeScorer()
+    gate = a_gate(scorer)
+    gate.obey(ModeOrder(force=Force.MODEL, until=NOW + timedelta(hours=1)), NOW)  # asked whatever it does
+    scorer.lie = scored(0.1, math.nan)
+    assert await refusal(gate) is FallbackReason.MODEL_INVALID_OUTPUT
+    scorer.lie, scorer.failure = None, FallbackReason.CONNECTION_ERROR
+    assert await refusal(gate) is FallbackReason.CONNECTION_ERROR
+    assert gate.failure is FallbackReason.MODEL_INVALID_OUTPUT
+    scorer.failure = None
+    await gate.score(ROWS, NOW)
+    scorer.failure = FallbackReason.CONNECTION_ERROR
+    assert await refusal(gate) is FallbackReason.CONNECTION_ERROR
+    assert gate.failure is FallbackReason.CONNECTION_ERROR
+
+
 async def test_a_model_that_is_out_of_use_is_tried_in_shadow_when_it_is_released(quick_trials: None) -> None:
     gate = a_gate(FakeScorer())
     await gate.score(ROWS, NOW)

@@ -234,7 +234,9 @@ def test_every_fallback_opens_an_incident(watched: Watched, reason: FallbackReas
     assert [(told, status) for _, told, status in watched.announcer.told] == [(reason, OPEN)]
 
 
-@pytest.mark.parametrize("other", [FallbackReason.CIRCUIT_OPEN, FallbackReason.CONSUMER_LAG])
+@pytest.mark.parametrize(
+    "other", [FallbackReason.CIRCUIT_OPEN, FallbackReason.CONNECTION_ERROR, FallbackReason.CONSUMER_LAG]
+)
 def test_a_breaker_met_before_what_opened_it_is_told_has_the_name_of_that(
     watched: Watched, other: FallbackReason
 ) -> None:
