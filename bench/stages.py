@@ -181,16 +181,15 @@ async def _measure(payments: int, batch: int, policy: TrafficPolicy) -> Stages:
     lane, clock = _lane(), [0.0]
     for card, profile in warm_up.profiles.items():
         lane.profiles.restored(card.encode(), pack(profile))
-    made = _decider(scorer, lambda: clock[0])
-    for name, history in warm_up.learner.merchants.items():
-        made[1].merchants[name] = history
+    deciding, knowledge = _decider(scorer, lambda: clock[0])
+    knowledge.merchants.update(warm_up.learner.merchants)
     timers, spent, decided_by_model, sizes = _Timers(), 0.0, 0, []
     _time_stages(timers)
     for first in range(0, payments, batch):
         these = records[first : first + batch]
         clock[0] = these[-1].timestamp / 1000
         began = time.thread_time()
-        decided = await made[0].decide(lane, these)
+        decided = await deciding.decide(lane, these)
         spent += time.thread_time() - began
         decided_by_model += sum(count for (_, by), count in decided.tallies.items() if by is DecisionSource.MODEL)
         sizes += [len(each.value or b"") for those in decided.decisions.values() for each in those]
@@ -239,8 +238,7 @@ def _decider(scorer: _ScorerAtHand, clock: Callable[[], float]) -> tuple[Decider
     rules = parse_ruleset(files("rules").joinpath("default.toml").read_text("utf-8"))
     knowledge = Knowledge(rules, on_snapshot=ignore, on_fault=ignore, on_ruleset=ignore, on_order=ignore)
     scoring = Scoring(scorer, Breaker(settings.breaker, random.random), settings.scorer)
-    withheld: Callable[[], None] = lambda: None  # noqa: E731
-    return Decider(settings, knowledge, scoring, withheld=withheld, clock=clock, monotonic=clock), knowledge
+    return Decider(settings, knowledge, scoring, withheld=lambda: None, clock=clock, monotonic=clock), knowledge
 
 
 if __name__ == "__main__":
