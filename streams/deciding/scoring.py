@@ -59,7 +59,6 @@ class Scoring:
         self._restarts = 0  # of the link, as far as the breaker knows
         self.successes = 0  # answers in time and sane, trials included
         self.failure: FallbackReason | None = None  # of the latest answer; None if it can be used
-        self._condemned = False  # the scorer, for what it said; until another one has answered
 
     @property
     def snapshot_created(self) -> float | None:
@@ -130,20 +129,19 @@ class Scoring:
             self._check(scored, rows)
         except NotScored as failure:
             if failure.reason is not FallbackReason.MODEL_COLD_START:
-                if not (self._condemned and failure.reason is FallbackReason.CONNECTION_ERROR):
+                condemned = self.failure is FallbackReason.MODEL_INVALID_OUTPUT  # and none has answered since
+                if not (condemned and failure.reason is FallbackReason.CONNECTION_ERROR):
                     self.failure = failure.reason  # else it was in hand when the scorer was killed for what it said
                 poison = failure.reason is FallbackReason.MODEL_INVALID_OUTPUT
                 self._breaker.failed(time.monotonic(), poison=poison)
             if failure.reason is FallbackReason.MODEL_INVALID_OUTPUT:
                 self._link.condemn()
-                self._condemned = True
             raise
         now = time.monotonic()
         self._durations.append(now - began)
         self._breaker.succeeded(now, slow=now - began > self._slow_after)
         self.successes += 1
         self.failure = None
-        self._condemned = False
         return scored
 
     @staticmethod
