@@ -102,7 +102,7 @@ class LearnerProcess:
             labels = self._study.learner.model.labels
             log.info("learner_ready", metrics_port=port, labels=labels, waiting=self._study.waiting)
             tell_ready(LEARNER)
-            give_way(10)  # payments are decided first; until here, whoever was away is to be back soon
+            give_way(10)  # until here it gives way less: whoever was away is to be back soon
             while True:
                 await self._round()
 

@@ -63,6 +63,9 @@ def learner(ctx: typer.Context) -> None:
     There is one learner: a second one fences the first. Logs go to standard error; exit code 70 means: start it again,
     it learns each label exactly once relative to its last snapshot.
     """
+    from streams.priority import give_way
+
+    give_way(5)  # what it loads and reads at its start is seconds of work, and payments are decided meanwhile
     settings = _ready_cluster(ctx)
 
     from streams.learning.process import run

@@ -10,7 +10,9 @@ from streams.priority import AUTOGROUP
 GIVES_WAY = """
 import os
 from streams.priority import AUTOGROUP, give_way
+give_way(5)
 give_way(7)
+give_way(6)
 print(os.getpriority(os.PRIO_PROCESS, 0))
 if AUTOGROUP.exists():
     print(AUTOGROUP.read_text().split()[-1])
@@ -26,7 +28,7 @@ def gives_way(*, leads_a_session: bool) -> list[int]:
     return [int(each) for each in said.split()]
 
 
-def test_a_process_gives_way() -> None:
+def test_a_process_gives_way_as_far_as_it_was_ever_told() -> None:
     assert gives_way(leads_a_session=True)[0] == 7
 
 
