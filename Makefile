@@ -67,7 +67,7 @@ clean: ## Remove the environment, caches and local data
 	find models rules streams tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment for all: the build backend comes from the lock too, so nothing unlocked is downloaded.
-$(STAMP): requirements-dev.txt pyproject.toml hatch_build.py models/_card.pyx
+$(STAMP): requirements-dev.txt pyproject.toml hatch_build.py $(wildcard models/*.pyx rules/*.pyx)
 	@test -n "$(PYTHON)" || { echo "Holdfast needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-dev.txt

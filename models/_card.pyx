@@ -11,11 +11,13 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
+import numpy as np
+
 from models.acceptor_labels import LONGEST_HISTORY, OLDEST_DAYS, acceptor_latest, acceptor_windows
 from models.activity import Activity
 from models.circumstances import circumstances
 from models.currency import minor_per_major
-from models.features import CARD_FRAUD_DAYS
+from models.features import CARD_FRAUD_DAYS, FEATURES
 from models.marks import NO_MARKS
 from models.profile_packing import pack as pack_plainly
 from models.profile_packing import unpack as unpack_plainly
@@ -901,3 +903,21 @@ def features(double at, paid, marks, Profile profile, recent, merchant, card_fra
             paid.merchant_country,
         ),
     ]
+
+
+cdef Py_ssize_t WIDTH = len(FEATURES)
+
+
+def matrix_of(list rows not None):
+    """As `models.features.matrix_of`."""
+    cdef Py_ssize_t count = len(rows), i, j
+    cdef bytes packed = PyBytes_FromStringAndSize(NULL, count * WIDTH * sizeof(double))
+    cdef double *to = <double *>PyBytes_AS_STRING(packed)
+    cdef list row
+    for i in range(count):
+        row = rows[i]
+        if len(row) != WIDTH:
+            raise ValueError(f"{len(row)} features, not {WIDTH}")
+        for j in range(WIDTH):
+            to[i * WIDTH + j] = row[j]
+    return np.frombuffer(packed, "<f8").reshape(count, WIDTH)

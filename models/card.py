@@ -6,23 +6,23 @@ a type or a reference imports the plain module.
 
 from typing import TYPE_CHECKING
 
-__all__ = ["COMPILED", "Profile", "activity", "features", "pack", "unpack"]
+__all__ = ["COMPILED", "Profile", "activity", "features", "matrix_of", "pack", "unpack"]
 
 if TYPE_CHECKING:
     from models.activity import activity
-    from models.features import features
+    from models.features import features, matrix_of
     from models.profile import Profile
     from models.profile_packing import pack, unpack
 
     COMPILED: bool
 else:
     try:
-        from models._card import Profile, activity, features, pack, unpack
+        from models._card import Profile, activity, features, matrix_of, pack, unpack
 
         COMPILED = True
     except ImportError:
         from models.activity import activity
-        from models.features import features
+        from models.features import features, matrix_of
         from models.profile import Profile
         from models.profile_packing import pack, unpack
 

@@ -8,6 +8,9 @@ says nothing new.
 The hot path: `python -m bench.model` has the time, and `tests/unit/test_features.py` the plain form that it equals.
 """
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.acceptor_labels import (
     LABEL_DELAY,
     LABELS_UNKNOWN,
@@ -27,7 +30,7 @@ from models.merchant_history import MerchantHistory
 from models.paid import Paid
 from models.profile import HOURS_PER_SPAN, ONCE, RATIO_STEPS, RING_SIZE, SPANS, WEEKDAYS, Profile
 
-__all__ = ["CARD_FRAUD_DAYS", "FEATURES", "LABEL_DELAY", "OLDEST_DAYS", "features"]
+__all__ = ["CARD_FRAUD_DAYS", "FEATURES", "LABEL_DELAY", "OLDEST_DAYS", "features", "matrix_of"]
 
 FEATURES: tuple[str, ...] = (
     "amount",
@@ -183,3 +186,8 @@ def features(
             paid.merchant_country,
         ),
     ]
+
+
+def matrix_of(rows: list[list[float]]) -> NDArray[np.float64]:
+    """Rows of FEATURES as a matrix."""
+    return np.array(rows, "<f8").reshape(len(rows), len(FEATURES))

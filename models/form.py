@@ -1,13 +1,12 @@
-"""The form of a record's texts: the patterns of all its fields, checked by one search."""
+"""The form of a record's texts, as its annotations say."""
 
 import re
 from collections.abc import Iterator
-from operator import attrgetter
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from msgspec import Meta
 
-_NOTHING, _NEXT = "\0", "\n"  # no pattern takes one of them
+from models.texts import Forms
 
 
 class Form:
@@ -18,13 +17,11 @@ class Form:
 
     def __init__(self, kind: type) -> None:
         self._patterns = dict(_patterns(kind))
-        self._texts = attrgetter(*self._patterns)
-        self._all = re.compile(_NEXT.join(f"(?:{_bare(pattern)}|{_NOTHING})" for pattern in self._patterns.values()))
+        self._forms = Forms({field: _bare(pattern) for field, pattern in self._patterns.items()})
 
     def holds(self, record: object) -> bool:
         """Whether every text is as its pattern says, or not there. Of records whose texts have no NUL character."""
-        texts = [_NOTHING if text is None else text for text in self._texts(record)]
-        return self._all.fullmatch(_NEXT.join(texts)) is not None
+        return self._forms.holds(record)
 
     def broken(self, record: object) -> Iterator[tuple[str, str]]:
         """The fields that are not, with their patterns."""

@@ -12,10 +12,10 @@ from models.card import Profile, activity, features
 from models.classifier import Classifier
 from models.error_control import ErrorLevels
 from models.features import LABEL_DELAY
-from models.fingerprint import id_hash
 from models.learner import Learner
 from models.marks import Marks, marks_of
 from models.merchant_history import HISTORY_DAYS, MerchantHistory
+from models.texts import id_hash
 from models.track_record import Wanted
 
 WantedBy = Callable[[float, int], Wanted]  # of a fraud probability and an amount in minor units

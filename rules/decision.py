@@ -92,7 +92,7 @@ class ReasonCode(StrEnum):
     COMPLAINT_UPHELD = "COMPLAINT_UPHELD"  # it had been stopped, and should have passed
 
 
-class InputPosition(Struct, frozen=True, kw_only=True, gc=False):
+class InputPosition(Struct, frozen=True, gc=False):
     """Where the transaction lay."""
 
     topic: str

@@ -72,7 +72,7 @@ class CostPolicy:
                 return self.review_minor
 
 
-class Judgement(Struct, frozen=True, kw_only=True, gc=False):
+class Judgement(Struct, frozen=True, gc=False):
     """What the policy makes of a score.
 
     Confidence and credibility are conformal; where too little is known for that, confidence is the probability that the
@@ -91,7 +91,7 @@ def judge(probability: float, amount_minor: int, policy: CostPolicy, certainty: 
 
     Expected-cost decisions after Elkan (2001), "The foundations of cost-sensitive learning".
     """
-    outcome, reason = _choice(probability, amount_minor, policy, certainty)
+    outcome, reason, cost = _choice(probability, amount_minor, policy, certainty)
     credibility: float | None = None
     if certainty is not None:
         confidence, credibility = certainty.confidence, certainty.credibility
@@ -99,28 +99,24 @@ def judge(probability: float, amount_minor: int, policy: CostPolicy, certainty: 
         confidence = max(probability, 1.0 - probability)
     else:
         confidence = probability if outcome is Outcome.BLOCK else 1.0 - probability
-    return Judgement(
-        outcome=outcome,
-        confidence=confidence,
-        credibility=credibility,
-        expected_cost_minor=round(policy.cost_of(outcome, probability, amount_minor)),
-        reason=reason,
-    )
+    return Judgement(outcome, confidence, credibility, round(cost), reason)
 
 
 def _choice(
     probability: float, amount_minor: int, policy: CostPolicy, certainty: Certainty | None
-) -> tuple[Outcome, ReasonCode]:
+) -> tuple[Outcome, ReasonCode, float]:
+    """With what it is expected to cost."""
+    review = policy.review_minor
     if certainty is not None and certainty.credibility < policy.least_credibility:
-        return Outcome.REVIEW, ReasonCode.OUT_OF_DISTRIBUTION
+        return Outcome.REVIEW, ReasonCode.OUT_OF_DISTRIBUTION, review
     approve = policy.approve_cost(probability, amount_minor)
     block = policy.block_cost(probability, amount_minor)
-    if policy.review_minor < min(approve, block):
-        return Outcome.REVIEW, ReasonCode.REVIEW_CHEAPEST
+    if review < approve and review < block:
+        return Outcome.REVIEW, ReasonCode.REVIEW_CHEAPEST, review
     if approve <= block:
         if 1.0 - probability < policy.approve_confidence or not (certainty is None or certainty.approvable):
-            return Outcome.REVIEW, ReasonCode.LOW_CONFIDENCE
-        return Outcome.APPROVE, ReasonCode.LOW_RISK
+            return Outcome.REVIEW, ReasonCode.LOW_CONFIDENCE, review
+        return Outcome.APPROVE, ReasonCode.LOW_RISK, approve
     if probability < policy.block_confidence or not (certainty is None or certainty.blockable):
-        return Outcome.REVIEW, ReasonCode.LOW_CONFIDENCE
-    return Outcome.BLOCK, ReasonCode.HIGH_RISK
+        return Outcome.REVIEW, ReasonCode.LOW_CONFIDENCE, review
+    return Outcome.BLOCK, ReasonCode.HIGH_RISK, block

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from models.fingerprint import id_hash
+from models.texts import id_hash
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from models.fingerprint import id_hash
+from models.texts import id_hash
 from streams.auditing.outstanding import NO_ID, Column, Outstanding, Rows, Standing
 from streams.auditing.remembered import Remembered
 

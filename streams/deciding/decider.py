@@ -8,22 +8,24 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import numpy as np
 import structlog
 from aiokafka import ConsumerRecord
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Raw, Struct
+from numpy.typing import NDArray
 
 from models.activity import Activity
 from models.canary import CANARY_KEY
-from models.card import Profile, activity, features
+from models.card import Profile, activity, features, matrix_of
 from models.card_history import card_history
 from models.dead_letter import DeadLetterReason
-from models.fingerprint import id_hash
 from models.marks import marks_of
 from models.score import Score
+from models.texts import id_hash
 from models.transaction import SCHEMA_VERSION, Transaction
 from rules.block_limit import BlockLimit
 from rules.breaker import BreakerState
-from rules.decision import Decision, FallbackReason, InputPosition, Outcome, ReasonCode
+from rules.decision import FallbackReason, InputPosition, Outcome, ReasonCode
 from rules.exploration import Exploration
 from rules.judgement import Conclusion, Judge
 from rules.ruleset import RuleSet, Verdict
@@ -35,12 +37,21 @@ from streams.deciding.lane_state import LaneState
 from streams.deciding.scorer_child import NotScored
 from streams.deciding.scoring import Scoring
 from streams.settings import Settings
-from streams.wire.codec import MalformedRecord, content_fingerprint, read_transaction, write_decision
+from streams.wire.codec import MalformedRecord, content_fingerprint, read_transaction
 from streams.wire.dead_letter import dead_letter
+from streams.wire.decision_line import NOTHING_TOLD, contributions_told, features_told, numbers, write_line
 
 log = structlog.get_logger()
 
 SAMPLES = 5
+
+
+class _Answers(NamedTuple):
+    """What the model says of the payments that it was asked about, by their rows; or why it says nothing."""
+
+    scores: Sequence[Score] = ()
+    numbers: Sequence[bytes] = ()  # of their contributions, as JSON
+    why_not: FallbackReason | None = None
 
 
 class _Now(NamedTuple):
@@ -51,7 +62,7 @@ class _Now(NamedTuple):
     monotonic: float
 
 
-class _Pending(Struct, kw_only=True, gc=False):
+class _Pending(Struct, gc=False):
     """A transaction between the two passes."""
 
     record: ConsumerRecord
@@ -82,6 +93,7 @@ class Decider:
     ) -> None:
         self._settings = settings
         self._settings_version = settings.version
+        self._sandbox = settings.sandbox
         self._knowledge = knowledge
         self._scoring = scoring
         self._withheld = withheld
@@ -111,13 +123,14 @@ class Decider:
             self._reprice(self._knowledge.review_minor)
         behind = lane.gate.is_behind(lane.lag, self._monotonic())
         pending = self._prepare(lane, records, decided, behind=behind)
-        scores, why_not = await self._score([each for each in pending if each.why is None])
+        matrix = matrix_of([each.features for each in pending])
+        answers = await self._score(pending, matrix)
         seconds = self._clock()
         now = _Now(seconds, datetime.fromtimestamp(seconds, UTC), self._monotonic())
-        for each in pending:
-            self._conclude(each, scores, each.why or why_not, now, decided)
+        for each, row in zip(pending, numbers(matrix), strict=True):
+            self._conclude(each, features_told(row), answers, now, decided)
         decided.block_limit_reached = self._block_limit.reached
-        decided.profiles = [Outgoing(card, packed, []) for card, packed in lane.profiles.commit()]
+        decided.profiles = [Outgoing(card, packed) for card, packed in lane.profiles.commit()]
         return decided
 
     def _reprice(self, told: int | None) -> None:
@@ -182,23 +195,12 @@ class Decider:
         ruleset = knowledge.ruleset
         verdict = _verdict(ruleset, transaction, row, recent)
         profile.observe(at, transaction.amount_minor, hashed, content, marks)
-        return _Pending(
-            record=record,
-            received=received,
-            transaction=transaction,
-            profile=profile,
-            at=at,
-            hashed=hashed,
-            features=row,
-            verdict=verdict,
-            ruleset_version=ruleset.ruleset_version,
-            why=why,
-        )
+        return _Pending(record, received, transaction, profile, at, hashed, row, verdict, ruleset.ruleset_version, why)
 
     def _why_not_the_model(
         self, transaction: Transaction, age: float, *, behind: bool, withheld: FallbackReason | None
     ) -> FallbackReason | None:
-        if self._settings.sandbox and transaction.pan_token in FORCED_FALLBACKS:
+        if self._sandbox and transaction.pan_token in FORCED_FALLBACKS:
             return FORCED_FALLBACKS[transaction.pan_token]
         if withheld is not None:
             return withheld
@@ -206,25 +208,27 @@ class Decider:
             return FallbackReason.TRANSACTION_TOO_OLD
         return FallbackReason.CONSUMER_LAG if behind else None
 
-    async def _score(self, asked: list[_Pending]) -> tuple[list[Score], FallbackReason | None]:
+    async def _score(self, pending: list[_Pending], matrix: NDArray[np.float64]) -> _Answers:
+        asked = [row for row, each in enumerate(pending) if each.why is None]
         if not asked:
-            return [], None
-        for row, each in enumerate(asked):
-            each.row = row
+            return _Answers()
+        for row, place in enumerate(asked):
+            pending[place].row = row
         try:
             now = datetime.fromtimestamp(self._clock(), UTC)
-            return (await self._scoring.score([each.features for each in asked], now)).scores(), None
+            scored = await self._scoring.score(matrix if len(asked) == len(pending) else matrix[asked], now)
         except NotScored as failure:
-            return [], failure.reason
+            return _Answers(why_not=failure.reason)
+        return _Answers(scored.scores(), numbers(scored.answer.log_odds))
 
-    def _conclude(
-        self, each: _Pending, scores: list[Score], why_not: FallbackReason | None, now: _Now, decided: Decided
-    ) -> None:
-        score = scores[each.row] if scores and each.row >= 0 else None
-        conclusion = self._conclusion(each, score, why_not)
+    def _conclude(self, each: _Pending, features: Raw, answers: _Answers, now: _Now, decided: Decided) -> None:
+        is_scored = each.row >= 0 and answers.why_not is None
+        score = answers.scores[each.row] if is_scored else None
+        contributions = contributions_told(score.told, answers.numbers[each.row]) if score is not None else NOTHING_TOLD
+        conclusion = self._conclusion(each, score, each.why or answers.why_not)
         if each.record.key == CANARY_KEY:
-            decision = self._decision(each, conclusion, score, now)
-            decided.canaries.append(Outgoing(CANARY_KEY, write_decision(decision), []))
+            line = self._line(each, conclusion, score, features, contributions, now)
+            decided.canaries.append(Outgoing(CANARY_KEY, line))
             return
         if each.verdict is None or each.verdict.always is None:
             concluded, conclusion = conclusion, self._block_limit.admit(conclusion, now.monotonic)
@@ -236,12 +240,12 @@ class Decider:
         if conclusion.outcome is Outcome.APPROVE and (explored or conclusion.fallback_reason is not None):
             each.profile.note_stand_in(each.at, each.transaction.amount_minor, each.hashed)
         self._tally(each, conclusion, now.seconds - each.received, decided)
-        decision = self._decision(each, conclusion, score, now)
-        decided.decisions[conclusion.outcome].append(Outgoing(each.record.key, write_decision(decision), []))
+        line = self._line(each, conclusion, score, features, contributions, now)
+        decided.decisions[conclusion.outcome].append(Outgoing(each.record.key, line))
 
     def _conclusion(self, each: _Pending, score: Score | None, why_not: FallbackReason | None) -> Conclusion:
         token, amount = each.transaction.pan_token, each.transaction.amount_minor
-        if self._settings.sandbox and token.startswith(TEST_TOKEN_PREFIX) and (forced := forced_conclusion(token)):
+        if self._sandbox and token.startswith(TEST_TOKEN_PREFIX) and (forced := forced_conclusion(token)):
             return forced
         if score is not None and each.verdict is not None:
             return self._judge.with_score(score, amount, each.verdict)
@@ -263,9 +267,7 @@ class Decider:
         decided.ages.append(max(age, 0.0))  # below 0 is a clock behind the broker's, and no sum of ages may shrink
         decided.deadlines_missed += age > self._deadline
         decided.rules_failed += each.verdict is None
-        if conclusion.fallback_reason is None or (
-            self._settings.sandbox and each.transaction.pan_token in FORCED_FALLBACKS
-        ):
+        if conclusion.fallback_reason is None or (self._sandbox and each.transaction.pan_token in FORCED_FALLBACKS):
             return
         tally = decided.fallbacks.setdefault(conclusion.fallback_reason, FallbackTally())
         tally.count += 1
@@ -273,44 +275,51 @@ class Decider:
         if len(tally.samples) < SAMPLES:
             tally.samples.append(each.transaction.transaction_id)
 
-    def _decision(self, each: _Pending, conclusion: Conclusion, score: Score | None, now: _Now) -> Decision:
-        transaction, record = each.transaction, each.record
+    def _line(
+        self,
+        each: _Pending,
+        conclusion: Conclusion,
+        score: Score | None,
+        features: Raw,
+        contributions: Raw,
+        now: _Now,
+    ) -> bytes:
+        """The decision as its topic holds it: the fields of `Decision`, in their order."""
+        transaction, record, verdict = each.transaction, each.record, each.verdict
         age = now.seconds - each.received
-        verdict = each.verdict
-        passed = conclusion.outcome is Outcome.APPROVE
-        return Decision(
-            decision_id=f"d.{record.partition}.{record.offset}",
-            transaction_id=transaction.transaction_id,
-            pan_token=transaction.pan_token,
-            outcome=conclusion.outcome,
-            risk_score=score.fraud_probability if score is not None else None,
-            confidence=conclusion.confidence,
-            decision_source=conclusion.source,
-            fallback_reason=conclusion.fallback_reason,
-            reason_codes=conclusion.reasons,
-            contributions=score.contributions if score is not None else (),
-            rule_hits=verdict.hits if verdict is not None else (),
-            rule_outcome=verdict.outcome if verdict is not None else Outcome.REVIEW,
-            rule_always=verdict.always if verdict is not None else None,
-            expected_cost_minor=conclusion.expected_cost_minor,
-            model_version=score.model_version if score is not None else None,
-            ruleset_version=each.ruleset_version,
-            settings_version=self._settings_version,
-            event_time=transaction.event_time,
-            received_at=datetime.fromtimestamp(each.received, UTC),
-            decided_at=now.time,
-            age_ms=round(age * 1000),
-            deadline_missed=age > self._deadline,
-            amount_minor=transaction.amount_minor,
-            currency=transaction.currency,
-            merchant_id=transaction.merchant_id,
-            terminal_id=transaction.terminal_id,
-            features=tuple(each.features),
-            input=InputPosition(topic=record.topic, partition=record.partition, offset=record.offset),
-            schema_version=SCHEMA_VERSION,
-            propensity=conclusion.propensity,
-            credibility=conclusion.credibility,
-            card_history=UNSET if passed else card_history(each.at, each.profile),
+        return write_line(
+            f"d.{record.partition}.{record.offset}",
+            transaction.transaction_id,
+            transaction.pan_token,
+            conclusion.outcome,
+            None if score is None else score.fraud_probability,
+            conclusion.confidence,
+            conclusion.source,
+            conclusion.fallback_reason,
+            conclusion.reasons,
+            contributions,
+            () if verdict is None else verdict.hits,
+            Outcome.REVIEW if verdict is None else verdict.outcome,
+            None if verdict is None else verdict.always,
+            conclusion.expected_cost_minor,
+            None if score is None else score.model_version,
+            each.ruleset_version,
+            self._settings_version,
+            transaction.event_time,
+            datetime.fromtimestamp(each.received, UTC),
+            now.time,
+            round(age * 1000),
+            age > self._deadline,
+            transaction.amount_minor,
+            transaction.currency,
+            transaction.merchant_id,
+            transaction.terminal_id,
+            features,
+            InputPosition(record.topic, record.partition, record.offset),
+            SCHEMA_VERSION,
+            conclusion.propensity,
+            conclusion.credibility,
+            UNSET if conclusion.outcome is Outcome.APPROVE else card_history(each.at, each.profile),
         )
 
 

@@ -176,7 +176,7 @@ class Lane:
         if not idle:
             return
         await self.producer.begin_transaction()
-        await self._commit(Decided(profiles=[Outgoing(card, None, []) for card in idle]))
+        await self._commit(Decided(profiles=[Outgoing(card, None) for card in idle]))
         for card in idle:
             store.forget(card)
         log.info("profiles_forgotten", partition=self.state.partition, cards=len(idle))
@@ -184,4 +184,5 @@ class Lane:
 
 def _append(batch: Any, outgoing: Outgoing) -> bool:
     """Whether the record went in; False where the batch is full."""
-    return batch.append(key=outgoing.key, value=outgoing.value, timestamp=None, headers=outgoing.headers) is not None
+    key, value, headers = outgoing
+    return batch.append(key=key, value=value, timestamp=None, headers=[*headers]) is not None

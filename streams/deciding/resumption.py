@@ -13,7 +13,7 @@ NOTE_KEY = b"/next"  # no card token: `/` is in none
 
 def note(next_offset: int) -> Outgoing:
     """The record for the changelog of profiles that says which input offset comes next."""
-    return Outgoing(NOTE_KEY, str(next_offset).encode(), [])
+    return Outgoing(NOTE_KEY, str(next_offset).encode())
 
 
 def resume_at(noted: int | None, end: int) -> int | None:

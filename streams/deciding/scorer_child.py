@@ -8,19 +8,15 @@ from math import isnan
 from typing import NamedTuple, Self
 from zlib import crc32
 
-import numpy as np
 import structlog
 
-from models.features import FEATURES
-from models.score import BASE, OTHER, Certainty, Contribution, Score
+from models.score import Certainty, Score
 from rules.decision import FallbackReason
 from streams.deciding.nursery import Nursery, Offspring
 from streams.deciding.scorer_frames import Answer, Frame, FrameBuffer, Kind, MalformedFrame, frame, read_answer
 from streams.wire.scorer_fault import ScorerFault
 
 log = structlog.get_logger()
-
-_NAMES = np.array(FEATURES, dtype=object)
 
 
 class NotScored(Exception):
@@ -44,27 +40,18 @@ class Scored(NamedTuple):
     def scores(self) -> list[Score]:
         """What it says of each row. All at once: taking rows out of arrays one by one takes twice as long."""
         answer, (approve_below, block_from) = self.answer, self.answer.bounds
-        columns = (answer.probabilities, answer.p_values, _NAMES[answer.features], answer.log_odds)
+        columns = (answer.probabilities, answer.p_values, answer.features, answer.log_odds)
         return [
             Score(
-                fraud_probability=probability,
-                model_version=self.model_version,
-                contributions=tuple(
-                    [
-                        Contribution(feature=feature, log_odds=added)
-                        for feature, added in zip((*features, OTHER, BASE), log_odds, strict=True)
-                    ]
-                ),
-                certainty=None
+                probability,
+                self.model_version,
+                None
                 if isnan(legitimate)
-                else Certainty(
-                    legitimate=legitimate,
-                    fraud=fraud,
-                    approvable=probability < approve_below,
-                    blockable=probability >= block_from,
-                ),
+                else Certainty(legitimate, fraud, probability < approve_below, probability >= block_from),
+                told,
+                log_odds,
             )
-            for probability, (legitimate, fraud), features, log_odds in zip(
+            for probability, (legitimate, fraud), told, log_odds in zip(
                 *(column.tolist() for column in columns), strict=True
             )
         ]

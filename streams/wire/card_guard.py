@@ -21,8 +21,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 
-_TO_ZERO = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
-_THIRTEEN_DIGITS = b"0" * 13
+from models.texts import has_long_run
 
 # A digit first and what stands before it after that: so the search skips to digits, and is ten times as fast.
 _START = re.compile(r"[0-9](?<![0-9][0-9])(?<![0-9]\.[0-9])(?=[0-9]{12}|[0-9]{3}[ -][0-9]{4})")
@@ -49,7 +48,7 @@ _LUHN_DOUBLE = bytes(sum(divmod(2 * digit, 10)) for digit in _LUHN_SINGLE)
 def holds_card_number(record: bytes) -> bool:
     """Say whether a card number stands anywhere in a record. About 1 us where the record has no long run of digits."""
     escaped = b"\\u" in record
-    if not escaped and not _has_long_run(record):
+    if not escaped and not has_long_run(record):
         return False
     text, _ = _unescaped(record.decode("latin-1"))
     return any(True for _ in _card_numbers(text))
@@ -61,7 +60,7 @@ def mask(data: bytes) -> tuple[bytes, int]:
     >>> mask(b'{"note": "4111-1111-1111-1111"}')
     (b'{"note": "****-****-****-1111"}', 1)
     """
-    if b"\\u" not in data and not _has_long_run(data):
+    if b"\\u" not in data and not has_long_run(data):
         return data, 0
     masked, count = _masked(data.decode("latin-1"))
     return (masked.encode("latin-1"), count) if count else (data, 0)
@@ -74,11 +73,6 @@ def mask_text(text: str) -> str:
     'declined: ***********0005'
     """
     return _masked(text)[0]
-
-
-def _has_long_run(data: bytes) -> bool:
-    """Every card number survives this test, and hardly anything else: 0.8 us for 500 bytes, where a regex takes 14."""
-    return _THIRTEEN_DIGITS in data.translate(_TO_ZERO, b" -")
 
 
 def _unescaped(raw: str) -> tuple[str, list[int]]:
@@ -98,7 +92,7 @@ def _unescaped(raw: str) -> tuple[str, list[int]]:
 
 def _card_numbers(text: str) -> Iterator[tuple[int, int]]:
     """Give start and end of each card number, in order of their starts; grouped ones may overlap."""
-    if not _has_long_run(text.encode("latin-1", "replace")):
+    if not has_long_run(text.encode("latin-1", "replace")):
         return
     opaque = _OPAQUE.finditer(text)
     opaque_from = opaque_to = 0

@@ -7,17 +7,16 @@ refusals are not chained to the errors underneath, which quote what they met.
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
 import orjson
 
 from models.dead_letter import DeadLetterReason
-from models.fingerprint import fingerprint
 from models.form import Form
 from models.information import InformationAnswer, InformationRequest
 from models.label import Label
+from models.texts import LONG_RUN, NOT_PLAIN, Contents, peculiarities
 from models.transaction import EARLIEST_SCHEMA_VERSION, SCHEMA_VERSION, Transaction
 from rules.complaint import Complaint
 from rules.decision import Decision
@@ -44,7 +43,8 @@ _form = Form(Transaction)
 
 # Append-only: what a producer repeats across our releases must be recognised. The schema version says how it is
 # written, not what is paid.
-_CONTENT = attrgetter(*(field for field in Transaction.__struct_fields__ if field != "schema_version"))
+_CONTENT = [field for field in Transaction.__struct_fields__ if field != "schema_version"]
+_contents = Contents(_CONTENT, lambda values: orjson.dumps(values, option=orjson.OPT_UTC_Z))
 
 
 class MalformedRecord(Exception):
@@ -149,7 +149,7 @@ def content_fingerprint(transaction: Transaction) -> int:
     Made from the checked fields, so the same bytes always agree as well, and one number per id is enough. Fields not
     given leave no trace at the end, so that an optional field appended later changes no earlier fingerprint.
     """
-    return fingerprint(orjson.dumps(_CONTENT(transaction), option=orjson.OPT_UTC_Z).rstrip(b"],nul"))
+    return _contents.fingerprint(transaction)
 
 
 def read_object(value: bytes | None) -> dict[str, Any]:
@@ -180,13 +180,16 @@ def read_record(document: dict[str, Any], kind: type[Record]) -> Record:
 
 def _read_at_once(value: bytes | None) -> Transaction | None:
     """The transaction of a record that is as nearly all are; None for any other, be it good or bad."""
-    if not value or len(value) > MAX_VALUE_BYTES or not value.isascii() or b"\\" in value:
+    if not value or len(value) > MAX_VALUE_BYTES:
+        return None
+    found = peculiarities(value)
+    if found & NOT_PLAIN or (found & LONG_RUN and holds_card_number(value)):
         return None
     try:
         transaction = _transaction.decode(value)
     except (msgspec.MsgspecError, RecursionError):
         return None
-    if transaction.schema_version != SCHEMA_VERSION or not _form.holds(transaction) or holds_card_number(value):
+    if transaction.schema_version != SCHEMA_VERSION or not _form.holds(transaction):
         return None
     return transaction
 

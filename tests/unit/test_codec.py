@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import structs
+from msgspec import UNSET, structs
 from support.wire_samples import (
     BROKER_TIME,
     CARD_NUMBER,
@@ -48,6 +49,7 @@ from streams.wire.codec import (
     write_label,
     write_transaction,
 )
+from streams.wire.decision_line import features_told, numbers, write_line
 from streams.wire.mode_event import read_mode_event, write_mode_event
 
 REQUIRED = ("transaction_id", "event_time", "pan_token", "amount_minor", "currency", "merchant_id")
@@ -365,6 +367,21 @@ def test_numbers_and_times_of_a_decision_survive_bit_by_bit(numbers: list[float]
     assert document["contributions"] == [{"feature": "amount", "log_odds": numbers[0]}]
     assert datetime.fromisoformat(document["decided_at"]) == decision.decided_at
     assert read_decision(write_decision(decision)) == decision
+
+
+@pytest.mark.parametrize("card_history", [UNSET, a_decision().card_history])
+def test_a_line_is_the_decision_of_the_same_values(card_history: object) -> None:
+    decision = structs.replace(a_decision(), card_history=card_history)
+    assert write_line(*structs.astuple(decision)) == write_decision(decision)
+    (row,) = numbers(np.array([decision.features]))
+    told = structs.replace(decision, features=features_told(row))
+    assert read_decision(write_line(*structs.astuple(told))) == decision
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9), st.integers(0, 4))
+def test_numbers_of_a_batch_survive_bit_by_bit(row: list[float], rows: int) -> None:
+    told = numbers(np.array([row] * rows))
+    assert [json.loads(b"[%b]" % each) for each in told] == [row] * rows
 
 
 def test_a_decision_is_plain_json_for_others() -> None:

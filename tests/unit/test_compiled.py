@@ -3,19 +3,23 @@
 import copy
 import os
 import struct
+from datetime import UTC, timedelta, timezone
 from typing import Any
 
+import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 
-from models import card
+from models import card, plain_texts, texts
 from models.activity import activity
-from models.features import features
+from models.features import FEATURES, features, matrix_of
 from models.marks import Marks
 from models.merchant_history import MerchantHistory, learn
 from models.profile import RING_SIZE, Profile, ProfileCorrupt
 from models.profile_packing import pack, unpack
+from models.transaction import Channel
 from models.warm_up import Payment
 
 DAY = 86_400
@@ -24,9 +28,9 @@ MARKS = Marks(3, 2, 1, 1)
 PAID = Payment(float(NOON), "t", "c", "a", 77, "EUR", False)
 CURRENCIES = ("EUR", "JPY", "BHD")
 
-if not card.COMPILED:
+if not (card.COMPILED and texts.COMPILED):
     if os.environ.get("CI") == "true":
-        pytest.fail("models/_card.pyx was not compiled", pytrace=False)
+        pytest.fail("the hot path was not compiled", pytrace=False)
     pytest.skip("nothing is compiled here: there was no compiler", allow_module_level=True)
 
 # To the minute, too: what is exactly an hour or a day before something else is where bounds are.
@@ -168,3 +172,77 @@ def test_a_copy_is_the_same_and_another(life: list[tuple[Any, bool]]) -> None:
     assert state(other) == state(profile)
     other.observe(float(NOON), 1, 1, 1)
     assert other.n == profile.n + 1
+
+
+@given(st.lists(st.lists(st.floats(), min_size=len(FEATURES), max_size=len(FEATURES)), max_size=4))
+def test_a_matrix_has_the_rows_as_they_are(rows: list[list[float]]) -> None:
+    made, plain = card.matrix_of(rows), matrix_of(rows)
+    assert made.shape == plain.shape == (len(rows), len(FEATURES))
+    assert made.tobytes() == plain.tobytes()
+
+
+def test_a_row_of_another_length_is_no_row() -> None:
+    with pytest.raises(ValueError, match="2 features"):
+        card.matrix_of([[1.0, 2.0]])
+
+
+# --- texts ---
+
+DIGITS = st.text("0123456789 -x", max_size=40)
+
+
+@given(st.binary() | st.builds(str.encode, DIGITS) | st.builds(lambda a, b: a.encode() + b, DIGITS, st.binary()))
+def test_the_peculiarities_of_bytes_are_the_same(data: bytes) -> None:
+    assert texts.peculiarities(data) == plain_texts.peculiarities(data)
+    assert texts.has_long_run(data) == plain_texts.has_long_run(data)
+
+
+@pytest.mark.parametrize("length", [0, 1, 127, 128, 129, 255, 256, 257, 1_000])
+def test_ids_of_any_length_are_digested_the_same(length: int) -> None:
+    for letter in ("a", "\x7f", "\xe9", "\u20ac"):
+        assert texts.id_hash(letter * length) == plain_texts.id_hash(letter * length)
+
+
+@given(st.text())
+def test_ids_are_digested_the_same(transaction_id: str) -> None:
+    assume(not any(0xD800 <= ord(letter) < 0xE000 for letter in transaction_id))
+    assert texts.id_hash(transaction_id) == plain_texts.id_hash(transaction_id)
+
+
+class Paper(Struct):
+    """Texts, numbers and a time."""
+
+    name: Any
+    code: Any
+    at: Any
+
+
+PATTERNS = {"name": "[A-Za-z0-9_.:-]{1,4}", "code": "[0-9]{2}", "at": "[A-Z]"}
+letters = st.text("Aa0_.:-!", max_size=5) | st.text(st.characters(blacklist_characters="\0\n"), max_size=3)
+
+
+@given(st.builds(Paper, letters | st.none(), letters | st.none(), letters | st.none()))
+def test_texts_keep_to_their_form_or_not_alike(paper: Paper) -> None:
+    assert texts.Forms(PATTERNS).holds(paper) == plain_texts.Forms(PATTERNS).holds(paper)
+
+
+@pytest.mark.parametrize("pattern", ["a|_", "[a0]+", ".", "[^a]", "", "[a-z]?"])
+@given(st.builds(Paper, letters | st.none(), st.none(), st.none()))
+def test_a_pattern_that_is_more_than_a_set_of_characters_is_kept_alike(pattern: str, paper: Paper) -> None:
+    patterns = {"name": pattern, "code": "[0-9]"}
+    assert texts.Forms(patterns).holds(paper) == plain_texts.Forms(patterns).holds(paper)
+
+
+instants = st.datetimes(timezones=st.just(UTC)) | st.datetimes(timezones=st.just(timezone(timedelta(hours=2))))
+values = st.none() | st.text(max_size=9) | st.sampled_from(Channel) | st.integers(-(2**63), 2**63 - 1) | instants
+
+
+@given(st.builds(Paper, values | st.text("nul],", max_size=4), values, values))
+def test_contents_have_the_same_fingerprints(paper: Paper) -> None:
+    assume(not any(isinstance(each, str) and not each.isprintable() for each in (paper.name, paper.code, paper.at)))
+
+    def encode(said: tuple[Any, ...]) -> bytes:
+        return orjson.dumps(said, option=orjson.OPT_UTC_Z)
+
+    fields = ("name", "code", "at")
+    assert texts.Contents(fields, encode).fingerprint(paper) == plain_texts.Contents(fields, encode).fingerprint(paper)

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from models.score import Certainty, Contribution, Score
+from models.features import FEATURES
+from models.score import Certainty, Score
 from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode
 from rules.judgement import Judge
 from rules.policy import CostPolicy, judge
@@ -103,13 +104,11 @@ def test_rules_that_block_where_the_model_approves_are_told() -> None:
 
 
 def test_what_is_not_approved_is_explained_by_what_added_most() -> None:
-    contributions = tuple(
-        Contribution(feature=feature, log_odds=log_odds)
-        for feature, log_odds in (("merchant_risk_7d", 1.0), ("card_count_1d", 3.0), ("amount", -2.0), ("base", 5.0))
-    )
+    told = [FEATURES.index(name) for name in ("merchant_risk_7d", "card_count_1d", "amount")]
+    log_odds = [1.0, 3.0, -2.0, 4.0, 5.0]  # and of all others, and of the typical transaction
     looked_at = verdict(Outcome.REVIEW)
     blocked, approved = (
-        JUDGE.with_score(replace(score(probability), contributions=contributions), 1_000, looked_at).reasons
+        JUDGE.with_score(replace(score(probability), told=told, log_odds=log_odds), 1_000, looked_at).reasons
         for probability in (0.99, 0.001)
     )
     assert blocked == (ReasonCode.HIGH_RISK, ReasonCode.HIGH_VELOCITY, ReasonCode.MERCHANT_RISK)
