@@ -55,11 +55,10 @@ STAGES: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
     ("parse", decider, ("read_transaction",)),
     ("dedupe", decider, ("id_hash", "content_fingerprint")),
     ("unpack profile", profiles, ("unpack",)),
-    ("features", decider, ("marks_of", "activity", "features")),
+    ("features", decider, ("marks_of", "activity", "features", "matrix_of")),
     ("rules", decider, ("_verdict",)),
     ("judge", Judge, ("with_score", "without_score")),
-    ("build decision", decider, ("Decision", "card_history")),
-    ("encode", decider, ("write_decision",)),
+    ("write", decider, ("numbers", "features_told", "contributions_told", "write_line", "card_history")),
     ("pack profile", profiles, ("pack",)),
     ("scores to records", Scored, ("scores",)),
 )
