@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from river import linear_model, optim, preprocessing
 
-from models.card import COMPILED, Profile, pack, unpack
+from models.card import COMPILED, Profile, pack, regard, unpack
 from models.classifier import Classifier
 from models.family import Family
 from models.linear import LinearScorer
@@ -33,7 +33,7 @@ from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
 from models.snapshot import from_plain, to_plain
 from models.verifying import verify
-from models.warm_up import Payment, WarmUp, features_of
+from models.warm_up import Payment, WarmUp
 from streams.operating.machine import cores_and_processor
 from streams.operating.warming import learnt_from_simulation, payment_of
 from streams.wire.snapshot_record import SnapshotRecord, read_snapshot, write_for_scorer, write_snapshot
@@ -135,7 +135,7 @@ def _asked(warm_up: WarmUp, payment: Payment) -> tuple[Payment, Profile, Merchan
 def _features(
     payment: Payment, profile: Profile, merchant: MerchantHistory | None, card_fraud_at: float | None
 ) -> list[float]:
-    return features_of(payment, marks_of(payment), profile, merchant, card_fraud_at)
+    return regard(payment.at, payment, profile, merchant, card_fraud_at)[-1]
 
 
 def _taken_in(packed: bytes, payment: Payment, marks: Marks) -> bytes:

@@ -55,7 +55,7 @@ STAGES: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
     ("parse", decider, ("read_transaction",)),
     ("dedupe", decider, ("id_hash", "content_fingerprint")),
     ("unpack profile", profiles, ("unpack",)),
-    ("features", decider, ("marks_of", "activity", "features", "matrix_of")),
+    ("features", decider, ("regard", "matrix_of")),
     ("rules", decider, ("_verdict",)),
     ("judge", Judge, ("with_score", "without_score")),
     ("write", decider, ("numbers", "features_told", "contributions_told", "write_line", "card_history")),

@@ -12,7 +12,6 @@ import asyncio
 import json
 import os
 import tempfile
-import threading
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from rich.console import Console
 from rich.table import Table
 
+from bench.spending import BROKER_CORE, CLIENT_CORE, Spending, pin
 from bench.worker_process import running_worker
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
@@ -41,9 +41,7 @@ from streams.wire.codec import write_transaction
 
 WARM_UP_PAYMENTS = 40_000  # a model of ordinary size, so that the scorer has its usual work
 PATIENCE_SECONDS = 300.0
-LOOK_SECONDS = 0.05
 MEASURED_FROM = 0.1  # of the decisions
-WORKER_CORE, BROKER_CORE = 0, 1
 LIFTED = {  # bounds beyond which rules would decide
     "HOLDFAST_DEADLINE_DEADLINE_MS": "3600000",
     "HOLDFAST_DEADLINE_LAG_ENTER": "100000000",
@@ -69,14 +67,6 @@ class Throughput:
     machine: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Spent:
-    at: float  # seconds since 1970
-    worker: float  # processor seconds
-    scorer: float
-    broker: float
-
-
 def main(
     payments: Annotated[int, typer.Option(min=10_000)] = 200_000,
     cards: Annotated[int, typer.Option(min=100)] = 20_000,
@@ -98,7 +88,7 @@ def main(
 
 def _measure(home: Path, payments: int, cards: int, partitions: int, batch: int) -> Throughput:
     warm_up = learnt_from_simulation(TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
-    _pin(psutil.Process(), BROKER_CORE)
+    pin(psutil.Process(), BROKER_CORE)
     with EmbeddedKafka(home / "kafka") as kafka:
         environment = (
             os.environ
@@ -116,8 +106,8 @@ def _measure(home: Path, payments: int, cards: int, partitions: int, batch: int)
         _fill(settings, payments, cards)
         broker = psutil.Process(kafka.pid)
         with running_worker(environment, home / "worker.log") as worker:
-            _pin(worker, WORKER_CORE)
-            with _Spending(worker, broker) as spending:
+            pin(worker, CLIENT_CORE)
+            with Spending(worker, broker) as spending:
                 decided = _decided(settings, payments)
             resident = worker.memory_info().rss
     at = np.sort([each for each, _, _ in decided])
@@ -137,12 +127,6 @@ def _measure(home: Path, payments: int, cards: int, partitions: int, batch: int)
         decision_bytes=round(sum(size for _, _, size in decided) / len(decided)),
         machine=cores_and_processor(),
     )
-
-
-def _pin(process: psutil.Process, core: int) -> None:
-    """Have it, and what it starts from now on, run on one core; anywhere where there are not two."""
-    if (os.cpu_count() or 1) > 1:
-        process.cpu_affinity([core])
 
 
 def _fill(settings: Settings, payments: int, cards: int) -> None:
@@ -186,50 +170,6 @@ def _decided(settings: Settings, payments: int) -> list[tuple[float, str, int]]:
             found.append((decided_at, decision["decision_source"], len(value)))
     consumer.close()
     return found
-
-
-class _Spending:
-    """What processes use of the processor, looked at from a thread."""
-
-    def __init__(self, worker: psutil.Process, broker: psutil.Process) -> None:
-        self._worker, self._broker = worker, broker
-        self._looks: list[_Spent] = []
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> "_Spending":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def between(self, begin: float, end: float) -> tuple[float, float, float]:
-        """Seconds of worker, of its other processes, of the broker."""
-        at = [each.at for each in self._looks]
-        by_process = ([getattr(each, name) for each in self._looks] for name in ("worker", "scorer", "broker"))
-        worker, scorer, broker = (float(np.diff(np.interp((begin, end), at, spent))[0]) for spent in by_process)
-        return worker, scorer, broker
-
-    def _look(self) -> None:
-        while not self._ended.wait(LOOK_SECONDS):
-            self._looks.append(
-                _Spent(time.time(), _used(self._worker), _used_below(self._worker), _used_below(self._broker))
-            )
-
-
-def _used(process: psutil.Process) -> float:
-    try:
-        spent = process.cpu_times()
-    except psutil.NoSuchProcess:
-        return 0.0
-    return float(spent.user + spent.system)
-
-
-def _used_below(process: psutil.Process) -> float:
-    """By those that it started: scorers of a worker, the broker's Java below its leash."""
-    return sum(map(_used, process.children(recursive=True)))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """A card on the hot path: profile, activity and features, compiled.
 
-Bit by bit what `models.profile`, `models.profile_packing`, `models.activity` and `models.features` say in Python, which
-stay for where nothing was compiled and as what this is held against (`tests/unit/test_compiled.py`). What is rare, a
+Bit by bit what `models.profile`, `models.profile_packing` and `models.regard` say in Python, which stay for where nothing was compiled and as what this is held against (`tests/unit/test_compiled.py`). What is rare, a
 record of an earlier release or one that is broken, goes their way.
 """
 
@@ -15,12 +14,16 @@ import numpy as np
 
 from models.acceptor_labels import LONGEST_HISTORY, OLDEST_DAYS, acceptor_latest, acceptor_windows
 from models.activity import Activity
-from models.circumstances import circumstances
 from models.currency import minor_per_major
 from models.features import CARD_FRAUD_DAYS, FEATURES
-from models.marks import NO_MARKS
+from models.marks import NO_MARKS, Marks
 from models.profile_packing import pack as pack_plainly
 from models.profile_packing import unpack as unpack_plainly
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_ASCII(object text)  # its bytes are its characters then
+    const void *PyUnicode_DATA(object text)
+    Py_ssize_t PyUnicode_GET_LENGTH(object text)
 
 cdef extern from *:
     """
@@ -613,16 +616,22 @@ cdef inline const char *_take(void *to, const char *at, Py_ssize_t size) noexcep
 # --- what the card just did ---
 
 
-def activity(double at, Profile profile, uint16_t merchant=0):
+cdef struct Recent:
+    int64_t count_10m, count_1h, count_1d
+    uint64_t sum_10m, sum_1h, sum_1d
+    int64_t merchants_1h, merchants_1d
+    int64_t idle  # seconds
+    int64_t hour
+
+
+cdef Recent _activity(int64_t moment, Profile profile, uint16_t merchant) noexcept nogil:
     """What the card did before now, as `models.activity.activity` counts it."""
-    cdef int64_t moment = <int64_t>at, age
-    cdef int64_t idle = moment - <int64_t>profile.newest
-    cdef int64_t count_10m = 0, count_1h = 0, count_1d = 0
-    cdef uint64_t sum_10m = 0, sum_1h = 0, sum_1d = 0
-    cdef uint16_t within_1h[RING + 1]
-    cdef uint16_t within_1d[RING + 1]
+    cdef Recent recent
+    cdef int64_t age, idle = moment - <int64_t>profile.newest
+    cdef uint16_t[RING + 1] within_1h
+    cdef uint16_t[RING + 1] within_1d
     cdef int known_1h = 0, known_1d = 0, i
-    cdef int64_t merchants_1h = 1, merchants_1d = 1
+    memset(&recent, 0, sizeof(recent))
     if idle < DAY:
         if merchant:
             within_1h[0] = within_1d[0] = merchant
@@ -631,31 +640,21 @@ def activity(double at, Profile profile, uint16_t merchant=0):
             age = moment - <int64_t>profile._ring[i].at
             if not 0 <= age < DAY:
                 continue
-            count_1d += 1
-            sum_1d += profile._ring[i].amount
+            recent.count_1d += 1
+            recent.sum_1d += profile._ring[i].amount
             known_1d = _met(within_1d, known_1d, profile._ring[i].merchant)
             if age < 3600:
-                count_1h += 1
-                sum_1h += profile._ring[i].amount
+                recent.count_1h += 1
+                recent.sum_1h += profile._ring[i].amount
                 known_1h = _met(within_1h, known_1h, profile._ring[i].merchant)
                 if age < 600:
-                    count_10m += 1
-                    sum_10m += profile._ring[i].amount
-        merchants_1h = known_1h if known_1h else 1
-        merchants_1d = known_1d if known_1d else 1
-    values = (
-        count_10m,
-        count_1h,
-        count_1d,
-        sum_10m,
-        sum_1h,
-        sum_1d,
-        merchants_1h,
-        merchants_1d,
-        (idle if idle > 0 else 0) if profile.n else None,
-        (moment - floor_div(moment, DAY) * DAY) // 3600,
-    )
-    return tuple_new(Activity, values)
+                    recent.count_10m += 1
+                    recent.sum_10m += profile._ring[i].amount
+    recent.merchants_1h = known_1h if known_1h else 1
+    recent.merchants_1d = known_1d if known_1d else 1
+    recent.idle = idle if idle > 0 else 0
+    recent.hour = (moment - floor_div(moment, DAY) * DAY) // 3600
+    return recent
 
 
 cdef inline int _met(uint16_t *known, int length, uint16_t merchant) noexcept nogil:
@@ -778,16 +777,135 @@ cdef inline bint _holds(const uint16_t *known, int length, int mark) noexcept no
     return False
 
 
-def features(double at, paid, marks, Profile profile, recent, merchant, card_fraud_at):
+# --- texts of a payment ---
+
+cdef uint32_t[256] CRC
+
+
+cdef void _set_up():
+    cdef uint32_t i, j, rest
+    for i in range(256):
+        rest = i
+        for j in range(8):
+            rest = (rest >> 1) ^ (0xEDB88320U if rest & 1 else 0)
+        CRC[i] = rest
+
+
+_set_up()
+
+
+cdef uint16_t _mark(text) except? 0:
+    """As `models.marks.mark`."""
+    cdef const uint8_t *letters
+    cdef Py_ssize_t length
+    cdef uint32_t rest = 0xFFFFFFFFU
+    cdef Py_ssize_t i
+    cdef bytes encoded
+    if text is None:
+        return 0
+    if PyUnicode_IS_ASCII(text):
+        letters, length = <const uint8_t *>PyUnicode_DATA(text), PyUnicode_GET_LENGTH(text)
+    else:
+        encoded = (<str>text).encode()
+        letters, length = <const uint8_t *>PyBytes_AS_STRING(encoded), len(encoded)
+    if not length:
+        return 0
+    for i in range(length):
+        rest = (rest >> 8) ^ CRC[(rest ^ letters[i]) & 0xFF]
+    return <uint16_t>((rest ^ 0xFFFFFFFFU) % 65535 + 1)
+
+
+cdef inline uint8_t _letter(text) except? 0:
+    """The only one of an ASCII text; 0 for any other text, and for none."""
+    if text is None or not PyUnicode_IS_ASCII(text) or PyUnicode_GET_LENGTH(text) != 1:
+        return 0
+    return (<const uint8_t *>PyUnicode_DATA(text))[0]
+
+
+cdef inline int _two_digits(text, bint whole) except? -1:
+    """The number that the first two digits of a text are, or -1; `whole`: and there must be no more."""
+    cdef const uint8_t *letters
+    if text is None or not PyUnicode_IS_ASCII(text) or PyUnicode_GET_LENGTH(text) < 2:
+        return -1
+    if whole and PyUnicode_GET_LENGTH(text) != 2:
+        return -1
+    letters = <const uint8_t *>PyUnicode_DATA(text)
+    if not (48 <= letters[0] <= 57 and 48 <= letters[1] <= 57):
+        return -1
+    return 10 * (letters[0] - 48) + letters[1] - 48
+
+
+cdef int _circumstances(paid, double *into) except -1:
+    """As `models.circumstances.circumstances`."""
+    cdef int reader = _two_digits(paid.pan_entry_mode, False), eci
+    cdef uint8_t avs = _letter(paid.avs_result), cvv = _letter(paid.cvv_result)
+    channel, status, issuer, country = paid.channel, paid.three_ds_status, paid.card_country, paid.merchant_country
+    into[0] = 1.0 if channel == "card_present" else 0.0
+    into[1] = 1.0 if channel == "ecommerce" else 0.0
+    into[2] = 1.0 if channel == "moto" else 0.0
+    into[3] = 1.0 if channel == "recurring" else 0.0
+    into[4] = reader == 5 or reader == 7 or reader == 95
+    into[5] = reader == 2 or reader == 80 or reader == 90 or reader == 91
+    into[6] = reader == 1
+    into[7] = reader == 10
+    cdef bint in_part = avs in (65, 66, 80, 87, 90)  # A, B, P, W, Z
+    into[8] = 1.0 if avs in (68, 70, 77, 88, 89) else 0.5 if in_part else 0.0  # D, F, M, X, Y
+    into[9] = 1.0 if avs in (67, 78) else 0.5 if in_part else 0.0  # C, N
+    into[10] = 1.0 if cvv == 77 else 0.0  # M
+    into[11] = 1.0 if cvv == 78 else 0.0  # N
+    if status:
+        into[12] = 1.0 if status == "Y" else 0.5 if status == "A" else 0.0
+    else:
+        eci = _two_digits(paid.eci, True)
+        into[12] = 1.0 if eci == 5 else 0.5 if eci == 6 else 0.0
+    into[13] = 1.0 if status == "N" or status == "R" else 0.5 if status == "U" else 0.0
+    into[14] = 1.0 if issuer is not None and country is not None and issuer != country else 0.0
+    return 0
+
+
+# --- what rules and the model see ---
+
+
+def regard(double at, paid not None, Profile profile not None, merchant, card_fraud_at):
+    """As `models.regard.regard`."""
+    cdef int64_t moment = <int64_t>at
+    cdef uint16_t store = _mark(paid.merchant_id or paid.acceptor), country = _mark(paid.merchant_country)
+    cdef uint16_t device = _mark(paid.device_id), category = _mark(paid.mcc)
+    cdef Recent recent = _activity(moment, profile, store)
+    values = (
+        recent.count_10m,
+        recent.count_1h,
+        recent.count_1d,
+        recent.sum_10m,
+        recent.sum_1h,
+        recent.sum_1d,
+        recent.merchants_1h,
+        recent.merchants_1d,
+        recent.idle if profile.n else None,
+        recent.hour,
+    )
+    row = _features(at, paid, store, country, device, category, profile, recent, merchant, card_fraud_at)
+    return tuple_new(Marks, (store, country, device, category)), tuple_new(Activity, values), row
+
+
+cdef list _features(
+    double at,
+    paid,
+    uint16_t store,
+    uint16_t country,
+    uint16_t device,
+    uint16_t category,
+    Profile profile,
+    Recent recent,
+    merchant,
+    card_fraud_at,
+):
     """The numbers of FEATURES, as `models.features.features` makes them."""
-    cdef int store, country, device, category
-    store, country, device, category = marks
     cdef double amount = paid.amount_minor
     cdef double unit = minor_per_major(paid.currency)
     cdef int64_t moment = <int64_t>at, day = floor_div(moment, DAY), first = profile.day - day
     cdef double left = 1.0 - (at - <double>(day * DAY)) / <double>DAY
-    cdef int64_t count_10m, count_1h, count_1d, stores_1h, stores_1d, hour
-    count_10m, count_1h, count_1d, sum_10m, sum_1h, sum_1d, stores_1h, stores_1d, idle, hour = recent
+    cdef int64_t hour = recent.hour
     cdef int weekday = <int>((day + 3) % WEEKDAYS), span = <int>(hour // 2)
     if weekday < 0:
         weekday += WEEKDAYS
@@ -795,7 +913,7 @@ def features(double at, paid, marks, Profile profile, recent, merchant, card_fra
     for i in range(WEEKDAYS):
         used_up += profile._weekdays[i]
     cdef double used = used_up + PRIOR
-    cdef double earlier = count_1d, spent = sum_1d
+    cdef double earlier = recent.count_1d, spent = recent.sum_1d
     if profile._ring_length == RING:  # it may have lost some of the day
         earlier = _window16(profile._counts, BUCKETS, first, left, 1)
         spent = _window64(profile._sums, BUCKETS, first, left, 1)
@@ -842,9 +960,11 @@ def features(double at, paid, marks, Profile profile, recent, merchant, card_fra
         except OverflowError:  # of counts that nobody has
             labels = acceptor_windows(merchant.newest_day - day, left, merchant)
             latest = acceptor_latest(at, merchant)
-    cdef double idle_seconds = LONGEST_IDLE if idle is None else idle
+    cdef double idle_seconds = recent.idle if profile.n else LONGEST_IDLE
     if idle_seconds > LONGEST_IDLE:
         idle_seconds = LONGEST_IDLE
+    cdef double[15] around_it
+    _circumstances(paid, around_it)
     cdef const uint8_t *hours = profile._hours
     cdef int around = 2 * hours[span] + hours[(span + SPANS - 1) % SPANS] + hours[(span + 1) % SPANS]
     return [
@@ -876,12 +996,12 @@ def features(double at, paid, marks, Profile profile, recent, merchant, card_fra
         latest[4],
         latest[5],
         latest[6],
-        <double>count_10m,
-        <double>sum_10m / unit,
-        <double>count_1h,
-        <double>sum_1h / unit,
-        <double>stores_1h,
-        <double>stores_1d,
+        <double>recent.count_10m,
+        <double>recent.sum_10m / unit,
+        <double>recent.count_1h,
+        <double>recent.sum_1h / unit,
+        <double>recent.merchants_1h,
+        <double>recent.merchants_1d,
         idle_seconds / 60.0,
         (NEARBY * around + PRIOR) / used,
         (<double>(WEEKDAYS * profile._weekdays[weekday]) + PRIOR) / used,
@@ -892,16 +1012,21 @@ def features(double at, paid, marks, Profile profile, recent, merchant, card_fra
         1.0 if country and profile._countries_known and not _holds(profile._countries, profile._countries_known, country) else 0.0,
         1.0 if device and profile._devices_known and not _holds(profile._devices, profile._devices_known, device) else 0.0,
         1.0 if category and profile._categories_known and not _holds(profile._categories, profile._categories_known, category) else 0.0,
-        *circumstances(
-            paid.channel,
-            paid.pan_entry_mode,
-            paid.avs_result,
-            paid.cvv_result,
-            paid.eci,
-            paid.three_ds_status,
-            paid.card_country,
-            paid.merchant_country,
-        ),
+        around_it[0],
+        around_it[1],
+        around_it[2],
+        around_it[3],
+        around_it[4],
+        around_it[5],
+        around_it[6],
+        around_it[7],
+        around_it[8],
+        around_it[9],
+        around_it[10],
+        around_it[11],
+        around_it[12],
+        around_it[13],
+        around_it[14],
     ]
 
 

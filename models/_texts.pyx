@@ -30,7 +30,7 @@ import_datetime()
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)  # its bytes are its characters then
-    const uint8_t *PyUnicode_DATA(object text)
+    const void *PyUnicode_DATA(object text)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
 
 cdef enum:
@@ -83,7 +83,7 @@ cdef class Forms:
                 continue
             if not isinstance(text, str) or not PyUnicode_IS_ASCII(text):
                 return False
-            length, letters = PyUnicode_GET_LENGTH(text), PyUnicode_DATA(text)
+            length, letters = PyUnicode_GET_LENGTH(text), <const uint8_t *>PyUnicode_DATA(text)
             if length < self._least[i] or length > self._most[i]:
                 return False
             for j in range(length):
@@ -208,7 +208,7 @@ def id_hash(str transaction_id not None):
     """As `models.fingerprint.id_hash`."""
     cdef bytes encoded
     if PyUnicode_IS_ASCII(transaction_id):
-        return blake2b(PyUnicode_DATA(transaction_id), PyUnicode_GET_LENGTH(transaction_id), 8)
+        return blake2b(<const uint8_t *>PyUnicode_DATA(transaction_id), PyUnicode_GET_LENGTH(transaction_id), 8)
     encoded = transaction_id.encode()
     return blake2b(<const uint8_t *>PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded), 8)
 
@@ -255,7 +255,7 @@ cdef Py_ssize_t _write(uint8_t *content, Py_ssize_t size, value) except -2:
     if isinstance(value, str):
         if not PyUnicode_IS_ASCII(value):
             return -1
-        length, letters = PyUnicode_GET_LENGTH(value), PyUnicode_DATA(value)
+        length, letters = PyUnicode_GET_LENGTH(value), <const uint8_t *>PyUnicode_DATA(value)
         if size + length > MOST_CONTENT - 64:
             return -1
         content[size] = 34

@@ -6,24 +6,24 @@ a type or a reference imports the plain module.
 
 from typing import TYPE_CHECKING
 
-__all__ = ["COMPILED", "Profile", "activity", "features", "matrix_of", "pack", "unpack"]
+__all__ = ["COMPILED", "Profile", "matrix_of", "pack", "regard", "unpack"]
 
 if TYPE_CHECKING:
-    from models.activity import activity
-    from models.features import features, matrix_of
+    from models.features import matrix_of
     from models.profile import Profile
     from models.profile_packing import pack, unpack
+    from models.regard import regard
 
     COMPILED: bool
 else:
     try:
-        from models._card import Profile, activity, features, matrix_of, pack, unpack
+        from models._card import Profile, matrix_of, pack, regard, unpack
 
         COMPILED = True
     except ImportError:
-        from models.activity import activity
-        from models.features import features, matrix_of
+        from models.features import matrix_of
         from models.profile import Profile
         from models.profile_packing import pack, unpack
+        from models.regard import regard
 
         COMPILED = False

@@ -8,12 +8,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from models.card import Profile, activity, features
+from models.card import Profile, regard
 from models.classifier import Classifier
 from models.error_control import ErrorLevels
 from models.features import LABEL_DELAY
 from models.learner import Learner
-from models.marks import Marks, marks_of
 from models.merchant_history import HISTORY_DAYS, MerchantHistory
 from models.texts import id_hash
 from models.track_record import Wanted
@@ -56,14 +55,6 @@ class Scored(NamedTuple):
     fraud_probability: float | None
 
 
-def features_of(
-    payment: Payment, marks: Marks, profile: Profile, merchant: MerchantHistory | None, card_fraud_at: float | None
-) -> list[float]:
-    """What a worker that knows this of its card and acceptor would see in it."""
-    recent = activity(payment.at, profile, marks.merchant)
-    return features(payment.at, payment, marks, profile, recent, merchant, card_fraud_at)
-
-
 class WarmUp:
     """State of a warm-up, open to whoever continues from it."""
 
@@ -95,8 +86,8 @@ class WarmUp:
         """
         self.learn_until(payment.at - self._label_delay)
         profile = self.profiles.setdefault(payment.card, Profile())
-        marks, merchant = marks_of(payment), self.published(payment.acceptor, payment.at)
-        row = features_of(payment, marks, profile, merchant, self.learner.card_fraud_at.get(payment.card))
+        merchant, card_fraud_at = self.published(payment.acceptor, payment.at), self.learner.card_fraud_at
+        marks, _, row = regard(payment.at, payment, profile, merchant, card_fraud_at.get(payment.card))
         profile.observe(payment.at, payment.amount_minor, id_hash(payment.transaction_id), payment.fingerprint, marks)
         scored = Scored(payment, row, self.learner.model.score(row) if score else None)
         self._unlabelled.append(scored)

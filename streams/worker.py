@@ -1,6 +1,7 @@
 """The worker: everything that decides, wired together. `faust -A streams.worker worker` or `holdfast worker`."""
 
 import asyncio
+import gc
 import os
 import random
 import tempfile
@@ -47,6 +48,10 @@ from streams.wire.scorer_fault import ScorerFault
 from streams.wire.snapshot_record import SnapshotRecord, write_for_scorer
 
 log = structlog.get_logger()
+
+# Objects, net of those freed: a batch makes thousands that go with it, and to look through them for cycles each time is
+# a twentieth of deciding.
+GARBAGE_AFTER = 50_000
 
 BROADCAST = (Topic.MODELS, Topic.MERCHANT_RISK, Topic.RULES, Topic.CONTROL)
 
@@ -140,6 +145,8 @@ class Worker(faust.Service):
         await self._broadcast.start(TopicPartition(name_of(topic, self._settings.topics), 0) for topic in BROADCAST)
         self._scoring.start()
         await asyncio.gather(self._heart.start(), self._lanes.start())
+        gc.freeze()  # what there is now stays
+        gc.set_threshold(GARBAGE_AFTER)
 
     def _takes(self) -> dict[str, Any]:
         takes = (

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from models.activity import Activity
 from models.canary import CANARY_KEY
-from models.card import Profile, activity, features, matrix_of
+from models.card import Profile, matrix_of, regard
 from models.card_history import card_history
 from models.dead_letter import DeadLetterReason
-from models.marks import marks_of
 from models.score import Score
 from models.texts import id_hash
 from models.transaction import SCHEMA_VERSION, Transaction
@@ -180,17 +179,10 @@ class Decider:
             if known != content:
                 raise MalformedRecord(DeadLetterReason.ID_REUSED, "transaction_id: decided before with other content")
             return None
-        at = transaction.event_time.timestamp()
-        knowledge, marks = self._knowledge, marks_of(transaction)
-        recent = activity(at, profile, marks.merchant)
-        row = features(
-            at,
-            transaction,
-            marks,
-            profile,
-            recent,
-            knowledge.merchants.get(transaction.acceptor),
-            knowledge.card_frauds.get(transaction.pan_token),
+        at, knowledge = transaction.event_time.timestamp(), self._knowledge
+        merchant = knowledge.merchants.get(transaction.acceptor)
+        marks, recent, row = regard(
+            at, transaction, profile, merchant, knowledge.card_frauds.get(transaction.pan_token)
         )
         ruleset = knowledge.ruleset
         verdict = _verdict(ruleset, transaction, row, recent)

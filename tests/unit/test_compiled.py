@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from models import card, plain_texts, texts
-from models.activity import activity
-from models.features import FEATURES, features, matrix_of
-from models.marks import Marks
+from models.activity import Activity
+from models.features import FEATURES, matrix_of
+from models.marks import Marks, marks_of
 from models.merchant_history import MerchantHistory, learn
 from models.profile import RING_SIZE, Profile, ProfileCorrupt
 from models.profile_packing import pack, unpack
+from models.regard import regard
 from models.transaction import Channel
 from models.warm_up import Payment
 
 DAY = 86_400
 NOON = 1_700_000_000 // DAY * DAY + 43_200
-MARKS = Marks(3, 2, 1, 1)
 PAID = Payment(float(NOON), "t", "c", "a", 77, "EUR", False)
 CURRENCIES = ("EUR", "JPY", "BHD")
 
@@ -41,8 +41,32 @@ near = (
 )
 moments = near | st.integers(-(2**33), 2**33)
 amounts = st.integers(1, 20_000) | st.integers(-1, 10**13)
+few = st.none() | st.sampled_from(["m0", "m1", "m2", "", "\u00e9"])
+payments = st.builds(
+    Payment,
+    at=st.just(0.0),
+    transaction_id=st.just("t"),
+    card=st.just("c"),
+    acceptor=st.sampled_from(["m0", "m1", "a"]),
+    amount_minor=st.integers(1, 10**12),
+    currency=st.sampled_from(CURRENCIES),
+    is_fraud=st.just(False),
+    merchant_id=few,
+    mcc=few,
+    merchant_country=few,
+    card_country=few,
+    device_id=few,
+    channel=st.none() | st.sampled_from(Channel) | st.sampled_from([*Channel]).map(str) | st.just("by_pigeon"),
+    pan_entry_mode=st.none()
+    | st.from_regex(r"\A[0-9]{0,3}\Z")
+    | st.sampled_from(["05", "07", "80", "901", "010", "\u00e9\u00e9"]),
+    avs_result=st.none() | st.sampled_from([*"ABCDFMNPWXYZU", "", "YY", "\u00e9"]),
+    cvv_result=st.none() | st.sampled_from([*"MNP", "", "MM"]),
+    eci=st.none() | st.sampled_from(["05", "06", "5", "6", "07", "", "055"]),
+    three_ds_status=st.none() | st.sampled_from([*"YANRU", "", "YY"]),
+)
 marked = st.sampled_from([0, 1, 2, 3]) | st.integers(0, 65_535)
-marks = st.builds(Marks, marked, marked, marked, marked)
+marks = st.builds(Marks, marked, marked, marked, marked) | payments.map(marks_of)
 # Observed, and perhaps approved by rules in the model's place.
 events = st.tuples(moments, amounts, st.integers(0, 40) | st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), marks)
 lives = st.lists(st.tuples(events, st.booleans()), max_size=60)
@@ -58,6 +82,12 @@ def lived(life: list[tuple[Any, bool]], profile: Any) -> Any:
 
 def bits(values: list[float]) -> bytes:
     return struct.pack(f"{len(values)}d", *values)
+
+
+def same(compiled: tuple[Any, Any, list[float]], plain: tuple[Any, Any, list[float]]) -> None:
+    assert compiled[:2] == plain[:2]
+    assert [type(each) for each in compiled[:2]] == [Marks, Activity]
+    assert bits(compiled[2]) == bits(plain[2])
 
 
 def state(profile: Any) -> dict[str, Any]:
@@ -85,36 +115,25 @@ def test_it_goes_on_the_same_from_bytes_whoever_wrote_them(
 
 
 @settings(max_examples=300)
-@given(lives, moments, st.floats(0, 0.999), st.integers(1, 10**12), marks, st.sampled_from(CURRENCIES), st.data())
+@given(lives, moments, st.floats(0, 0.999), payments, st.data())
 def test_what_is_asked_of_it_is_answered_the_same(
-    life: list[tuple[Any, bool]],
-    at: int,
-    part: float,
-    amount: int,
-    its_marks: Marks,
-    currency: str,
-    data: st.DataObject,
+    life: list[tuple[Any, bool]], at: int, part: float, paid: Payment, data: st.DataObject
 ) -> None:
     plain, compiled, now = lived(life, Profile()), lived(life, card.Profile()), at + part
-    recent = activity(now, plain, its_marks.merchant)
-    assert card.activity(now, compiled, its_marks.merchant) == recent
     history = None
     if data.draw(st.booleans()):
         history = MerchantHistory()
         for days, is_fraud in data.draw(st.lists(st.tuples(st.floats(-40, 60), st.booleans()), max_size=12)):
             history = learn(history, now - days * DAY, is_fraud=is_fraud)
     fraud_at = data.draw(st.none() | st.floats(now - 40 * DAY, now + DAY))
-    paid = Payment(now, "t", "c", "a", amount, currency, False)
-    given_ = (now, paid, its_marks)
-    theirs = features(*given_, plain, recent, history, fraud_at)
-    assert bits(card.features(*given_, compiled, recent, history, fraud_at)) == bits(theirs)
+    same(card.regard(now, paid, compiled, history, fraud_at), regard(now, paid, plain, history, fraud_at))
 
     for hashed in [hashed for (_, _, hashed, _, _), _ in life[-3:]] + [7]:
         assert compiled.find(hashed) == plain.find(hashed)
     assert compiled.stand_in_today(now) == plain.stand_in_today(now)
     assert compiled.stand_in_around(now) == plain.stand_in_around(now)
-    assert compiled.ratio(amount) == plain.ratio(amount)
-    assert compiled.against_habit(float(amount)) == plain.against_habit(float(amount))
+    assert compiled.ratio(paid.amount_minor) == plain.ratio(paid.amount_minor)
+    assert compiled.against_habit(float(paid.amount_minor)) == plain.against_habit(float(paid.amount_minor))
 
 
 def test_a_full_ring_and_crowded_days_are_the_same() -> None:
@@ -132,18 +151,13 @@ def test_a_full_ring_and_crowded_days_are_the_same() -> None:
             assert compiled.ratio(amount) == plain.ratio(amount)
             assert compiled.against_habit(float(amount)) == plain.against_habit(float(amount))
         now = float(NOON + 699 * step)
-        recent = activity(now, plain, MARKS.merchant)
-        assert card.activity(now, compiled, MARKS.merchant) == recent
-        theirs = features(now, PAID, MARKS, plain, recent, None, None)
-        assert bits(card.features(now, PAID, MARKS, compiled, recent, None, None)) == bits(theirs)
+        same(card.regard(now, PAID, compiled, None, None), regard(now, PAID, plain, None, None))
 
 
 @pytest.mark.parametrize("count", [2**31, 2**63, 2**70])
 def test_counts_that_no_acceptor_has_are_the_same(count: int) -> None:
     for history in (MerchantHistory(labelled=(count,) * 45, newest_day=NOON // DAY), MerchantHistory(fraud_run=count)):
-        theirs = features(NOON, PAID, MARKS, Profile(), activity(NOON, Profile()), history, None)
-        recent = card.activity(NOON, card.Profile())
-        assert bits(card.features(NOON, PAID, MARKS, card.Profile(), recent, history, None)) == bits(theirs)
+        same(card.regard(NOON, PAID, card.Profile(), history, None), regard(NOON, PAID, Profile(), history, None))
 
 
 def read(unpacking: Any, data: bytes) -> str:

@@ -1,0 +1,89 @@
+"""Our own lanes and agent, exactly once, with the common work where features, rules and scorer stand."""
+
+import mode.loop
+
+mode.loop.use("uvloop")  # before Faust is imported
+
+import os  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+from importlib.resources import files  # noqa: E402
+
+import faust  # noqa: E402
+from aiokafka import ConsumerRecord  # noqa: E402
+
+from bench.peers.place import Place  # noqa: E402
+from bench.peers.work import State, decide, pack  # noqa: E402
+from rules.decision import Outcome  # noqa: E402
+from rules.ruleset import parse_ruleset  # noqa: E402
+from streams.broker.broken_connections import mend_writes  # noqa: E402
+from streams.deciding.agent import DecidingAgent  # noqa: E402
+from streams.deciding.batch import Decided, Outgoing  # noqa: E402
+from streams.deciding.knowledge import Knowledge  # noqa: E402
+from streams.deciding.lane_state import LaneState  # noqa: E402
+from streams.deciding.lanes import Lanes  # noqa: E402
+from streams.deciding_app import DecidingApp, Process  # noqa: E402
+from streams.settings import load_settings  # noqa: E402
+
+OUTCOMES = (Outcome.APPROVE, Outcome.REVIEW, Outcome.BLOCK)  # as `work.DECISIONS`
+
+
+class Candidate(faust.Service):  # type: ignore[misc]
+    """A worker that does the common work and nothing else."""
+
+    def __init__(self, app: faust.App) -> None:
+        super().__init__()
+        self._states: dict[bytes, State] = {}  # by account: each is in one partition only
+        knowledge = Knowledge(
+            parse_ruleset(files("rules").joinpath("default.toml").read_text("utf-8")),
+            on_snapshot=_ignore,
+            on_fault=_ignore,
+            on_ruleset=_ignore,
+            on_order=_ignore,
+        )
+        self._lanes = Lanes(
+            load_settings(None, os.environ),
+            instance="worker-1",
+            agent=DecidingAgent(app, self._decide),
+            knowledge=knowledge,
+            told=_ignore,
+            on_assigned=_ignore,
+            on_left_open=_ignore,
+        )
+
+    async def on_start(self) -> None:
+        """Join the group."""
+        await self._lanes.start()
+
+    async def on_stop(self) -> None:
+        """Leave it."""
+        await self._lanes.stop()
+
+    async def _decide(self, _lane: LaneState, records: Sequence[ConsumerRecord]) -> Decided:
+        decided, states = Decided(), self._states
+        changed: dict[bytes, State] = {}
+        decisions = [decided.decisions[each] for each in OUTCOMES]
+        for record in records:
+            key = record.key
+            which, decision, state = decide(states.get(key), record.value, record.partition, record.offset)
+            states[key] = changed[key] = state
+            decisions[which].append(Outgoing(key, decision))
+        decided.profiles = [Outgoing(key, pack(state)) for key, state in changed.items()]
+        return decided
+
+
+def _ignore(*_: object) -> None: ...
+
+
+def main() -> None:
+    """Decide until SIGTERM."""
+    place = Place.told()
+    mend_writes()
+    app = DecidingApp(
+        place.group, broker=f"kafka://{place.bootstrap}", web_enabled=False, Worker=Process, datadir=place.state
+    )
+    app.first_to_stop = app.service(Candidate(app))
+    app.Worker(quiet=True, loop=app.loop).execute_from_commandline()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What processes use of the processors, looked at from outside; and on which of these they run."""
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+
+LOOK_SECONDS = 0.05
+CLIENT_CORE, BROKER_CORE = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    at: float  # seconds since 1970
+    worker: float  # processor seconds
+    scorer: float
+    broker: float
+
+
+def pin(process: psutil.Process, core: int) -> None:
+    """Have it, and what it starts from now on, run on one core; anywhere where there are not two."""
+    if (os.cpu_count() or 1) > 1:
+        process.cpu_affinity([core])
+
+
+class Spending:
+    """What processes use of the processor, looked at from a thread."""
+
+    def __init__(self, worker: psutil.Process, broker: psutil.Process) -> None:
+        self._worker, self._broker = worker, broker
+        self._looks: list[_Spent] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> "Spending":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def between(self, begin: float, end: float) -> tuple[float, float, float]:
+        """Seconds of worker, of its other processes, of the broker."""
+        at = [each.at for each in self._looks]
+        by_process = ([getattr(each, name) for each in self._looks] for name in ("worker", "scorer", "broker"))
+        worker, scorer, broker = (float(np.diff(np.interp((begin, end), at, spent))[0]) for spent in by_process)
+        return worker, scorer, broker
+
+    def _look(self) -> None:
+        while not self._ended.wait(LOOK_SECONDS):
+            self._looks.append(
+                _Spent(time.time(), _used(self._worker), _used_below(self._worker), _used_below(self._broker))
+            )
+
+
+def _used(process: psutil.Process) -> float:
+    try:
+        spent = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(spent.user + spent.system)
+
+
+def _used_below(process: psutil.Process) -> float:
+    """By those that it started: scorers of a worker, the broker's Java below its leash."""
+    return sum(map(_used, process.children(recursive=True)))
