@@ -1,4 +1,4 @@
-"""The weights of the common work: hinges (feature, knot, weight), and where its decisions begin. Arbitrary, but fixed."""
+"""The weights of the common work: hinges (feature, knot, weight), and from where it decides. Arbitrary, but fixed."""
 
 BIAS = -2.9345
 REVIEW_FROM, BLOCK_FROM = 0.5, 0.9017  # risk

@@ -1,7 +1,7 @@
 """The common work: one payment decided, by an account's state, 28 features, 54 hinges, a regression and 20 rules.
 
-Every candidate of `bench.peers` does it with this code, unless it does nothing at all: so what differs is the engine. It
-imports nothing of ours, so that it runs in an environment that has only the engine.
+Every candidate of `bench.peers` does it with this code, unless it does nothing at all: so what differs is the engine.
+It imports nothing of ours, so that it runs in an environment that has only the engine.
 """
 
 import struct
