@@ -28,6 +28,7 @@ def decided(decide_one: Any) -> list[tuple[int, dict[str, Any]]]:
     return made
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # in it
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the first form of the work is not part of this repository")
 def test_it_decides_as_its_first_form_did() -> None:
     spec = importlib.util.spec_from_file_location("first_form", REFERENCE)

@@ -17,7 +17,7 @@ COMMIT_SECONDS = 0.1
 class Second(Serializer):  # type: ignore[misc]
     """Writes the decision; the topic was chosen by what stands before it."""
 
-    def __call__(self, value: Any, _context: Any) -> Any:
+    def __call__(self, value: Any, ctx: Any) -> Any:  # noqa: ARG002 - so it is called
         """The bytes of one."""
         return value[1]
 
