@@ -97,7 +97,7 @@ def _ready(name: str, environment: Mapping[str, str], home: Path) -> float:
     with log.open("wb") as output, os.fdopen(reading) as told:
         process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-m", "streams.operating.cli", name],
-            env=environment | {READY_FD: str(writing)},
+            env={**environment, READY_FD: str(writing)},
             stderr=output,
             pass_fds=(writing,),
         )

@@ -6,18 +6,20 @@ never from the author's text.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from models.activity import Activity
 from models.transaction import Transaction
 from rules.syntax import Arithmetic, Comparison, Literal, Logic, Membership, Name, Negative, Node, Not, Presence, walk
 from rules.vocabulary import Kind, Term, origin_expression
 
-Engine: Any  # the same, compiled; None where there was no compiler
-try:
-    from rules._engine import Engine
-except ImportError:
-    Engine = None
+if TYPE_CHECKING:
+    Engine: Any  # the same, compiled; None where there was no compiler
+else:
+    try:
+        from rules._engine import Engine
+    except ImportError:
+        Engine = None
 
 Answer = TypeVar("Answer")
 Answer_co = TypeVar("Answer_co", covariant=True)

@@ -16,7 +16,7 @@ import numpy as np
 import orjson
 import psutil
 from confluent_kafka import Consumer, IsolationLevel, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from bench.peers.payments import Payment
 from bench.peers.place import Place
@@ -115,7 +115,7 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="holdfast-peer-") as home:
         place = _place(settings, candidate, run, home)
         log = Path(home) / "log"
-        process = _start(candidate, environment | place.environment(), log)
+        process = _start(candidate, {**environment, **place.environment()}, log)
         try:
             with Spending(psutil.Process(process.pid), psutil.Process(kafka.pid)) as spending:
                 _await_decisions(settings, place, process, len(payments), log)
@@ -206,7 +206,8 @@ def _await_decisions(
 
 def _ends(admin: AdminClient, place: Place) -> int:
     asked = {
-        TopicPartition(topic, each): OffsetSpec.latest() for topic in place.decisions for each in range(PARTITIONS)
+        TopicPartition(topic, each): OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        for topic in place.decisions for each in range(PARTITIONS)
     }
     answers = admin.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED)
     return sum(each.result().offset for each in answers.values())
@@ -233,7 +234,7 @@ def _made(settings: Settings, place: Place) -> list[_Made]:
                 unread -= 1  # it came to the end of a partition
                 continue
             at, key, value = message.timestamp()[1] / 1000, message.key() or b"", message.value() or b""
-            made.append(_Made(at=at, which=which[message.topic()], key=key, value=value))
+            made.append(_Made(at=at, which=which[message.topic() or ""], key=key, value=value))
     consumer.close()
     return made
 

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from math import inf
 from typing import Protocol
 
 import numpy as np
 import structlog
+from numpy.typing import ArrayLike
 
 from models.features import FEATURES
 from rules.breaker import Breaker, BreakerState, BreakerTransition
@@ -110,17 +110,18 @@ class Scoring:
         """Note how fresh the snapshot is that the link was given."""
         self._snapshot_time = created_at
 
-    async def score(self, rows: Sequence[Sequence[float]], now: datetime) -> Scored:
+    async def score(self, rows: ArrayLike, now: datetime) -> Scored:
         """Score feature rows within the budget; NotScored where the model is cold, stale, resting, late or wrong."""
         state = self.state
         stale = self._snapshot_time is not None and now - self._snapshot_time > self._stale_after
         if stale and state is not BreakerState.FORCED_CLOSED:
             raise NotScored(FallbackReason.MODEL_STALE)
-        matrix = np.asarray(rows, dtype="<f8").tobytes()
-        self._last_batch = matrix, len(rows)
+        asked = np.asarray(rows, dtype="<f8")
+        matrix = asked.tobytes()
+        self._last_batch = matrix, len(asked)
         if state not in IN_USE:
             raise NotScored(FallbackReason.CIRCUIT_OPEN)
-        return await self._ask(matrix, len(rows))
+        return await self._ask(matrix, len(asked))
 
     async def _ask(self, matrix: bytes, rows: int) -> Scored:
         began = time.monotonic()

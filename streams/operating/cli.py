@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -200,6 +201,11 @@ class LazyGroup(TyperGroup):
         for name, lazy in COMMANDS.items():
             self.add_command(TyperCommand(name, help=lazy.summary, rich_help_panel=lazy.panel))
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print it."""
+        _prepare_help()
+        super().format_help(ctx, formatter)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Put the real command in its place."""
         name, placeholder, rest = super().resolve_command(ctx, args)
@@ -216,6 +222,18 @@ class LazyGroup(TyperGroup):
             typer.secho("✗ ", err=True, fg="red", nl=False)
             typer.echo(sentence, err=True)
             raise typer.Exit(CANNOT) from error
+
+
+def _prepare_help() -> None:
+    """Import what prints help without what it prints nothing with here, Markdown and tracebacks: a third of the time."""
+    spared = {}
+    for module, name in (("rich.markdown", "Markdown"), ("rich.traceback", "Traceback")):
+        if module not in sys.modules:
+            sys.modules[module] = spared[module] = ModuleType(module)
+            setattr(spared[module], name, object)
+    import_module("typer.rich_utils")
+    for module in spared:
+        del sys.modules[module]  # whoever asks for it gets the real one
 
 
 def _say_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature of a callback

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from streams.operating.drills.stage import Stage
 
 STALE = timedelta(days=31)  # beyond scorer.stale_after_hours
-BURST = 8_000  # payments: beyond deadline.lag_enter in each of four partitions
+BURST = 12_000  # payments: far beyond deadline.lag_enter in each of four partitions
 BAD_RECORDS, BAD_SECONDS, BAD_STEPS = 3_000, 5.0, 50
 DEADLINE_MS = 300.0  # as deadline.deadline_ms is
 OUTAGE_SECONDS = 8.0

@@ -46,8 +46,8 @@ partitions = 4
 min_batch_interval_ms = 50      # fewer, larger Kafka transactions: one small machine does it all here
 
 [deadline]
-lag_enter = 1000                # what the machine catches up with in a second
-lag_leave = 100
+lag_enter = 300                 # a burst must be beyond it however fast it is decided
+lag_leave = 50
 
 [block_limit]
 window_seconds = 20.0           # a drill does not last long
