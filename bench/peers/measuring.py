@@ -207,7 +207,8 @@ def _await_decisions(
 def _ends(admin: AdminClient, place: Place) -> int:
     asked = {
         TopicPartition(topic, each): OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        for topic in place.decisions for each in range(PARTITIONS)
+        for topic in place.decisions
+        for each in range(PARTITIONS)
     }
     answers = admin.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED)
     return sum(each.result().offset for each in answers.values())

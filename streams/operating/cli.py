@@ -225,7 +225,7 @@ class LazyGroup(TyperGroup):
 
 
 def _prepare_help() -> None:
-    """Import what prints help without what it prints nothing with here, Markdown and tracebacks: a third of the time."""
+    """Import what prints help, without what prints nothing of it here, Markdown and tracebacks: a third of the time."""
     spared = {}
     for module, name in (("rich.markdown", "Markdown"), ("rich.traceback", "Traceback")):
         if module not in sys.modules:

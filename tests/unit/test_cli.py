@@ -12,6 +12,7 @@ from streams.operating import cli
 from streams.operating.cli import CANNOT, COMMANDS, load, main
 
 HEAVY = ("faust", "aiokafka", "river", "numpy", "pyarrow", "orjson", "msgspec", "structlog", "streams.settings")
+SPARED = ("rich.markdown", "markdown_it", "rich.traceback", "pygments")  # what help prints nothing with
 LIST_MODULES = "import sys; from streams.operating.cli import main; main(standalone_mode=False); print(*sys.modules)"
 
 
@@ -36,7 +37,22 @@ def test_help_imports_nothing_heavy():
     imported = set(done.stdout.splitlines()[-1].split())
 
     assert "typer" in imported
-    assert not imported & set(HEAVY)
+    assert not imported & {*HEAVY, *SPARED}
+
+
+def test_what_help_spared_is_there_for_others():
+    real = (
+        "import rich.markdown, rich.traceback as t; print(rich.markdown.Markdown('*a*').markup, t.Traceback.__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{LIST_MODULES}; {real}", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert done.stdout.splitlines()[-1] == "*a* Traceback"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -1,0 +1,254 @@
+"""Age at decision at steady rates, and of one payment at a time: from `produce` to its read-committed receipt.
+
+    python -m bench.latency --rate 2000 --rate 500 --alone
+
+Worker and scorer have one processor; the broker, the sender and the reader the other, where there are two. The broker's
+Java compiles itself for a minute before it is as fast as it gets, hence the time to settle before the first rate.
+"""
+
+import asyncio
+import json
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import orjson
+import psutil
+import typer
+from confluent_kafka import Consumer, Producer, TopicPartition
+from rich.console import Console
+from rich.table import Table
+
+from bench.spending import BROKER_CORE, CLIENT_CORE, Spending, pin
+from bench.worker_process import running_worker
+from models.simulator.policy import TrafficPolicy
+from models.simulator.traffic import traffic
+from models.transaction import Transaction
+from streams.broker.embedded import EmbeddedKafka
+from streams.broker.topic_admin import create_topics
+from streams.broker.topics import DECISIONS, Topic, name_of
+from streams.operating.machine import cores_and_processor
+from streams.operating.warming import hand_over, learnt_from_simulation
+from streams.settings import Settings, load_settings
+from streams.wire.codec import write_transaction
+
+WARM_UP_PAYMENTS = 40_000  # a model of ordinary size, so that the scorer has its usual work
+ALONE = 200  # payments, each sent when the one before was decided
+TICK_SECONDS = 0.001
+PATIENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ages:
+    """Milliseconds; `rate` is 0 for one payment at a time. Microseconds are of processor time, for each payment."""
+
+    rate: float
+    decisions: int
+    undecided: int
+    by_model: float  # share
+    p50: float
+    p99: float
+    p999: float
+    largest: float
+    decided_p50: float  # up to the decision; the rest is its commit and its way to the reader
+    worker_us: float
+    broker_us: float
+
+
+def main(
+    *,
+    rate: Annotated[list[float] | None, typer.Option(min=1, help="Payments a second; may be given again.")] = None,
+    alone: Annotated[bool, typer.Option(help="One payment at a time, too.")] = True,
+    partitions: Annotated[int, typer.Option(min=1, max=64, help="Of the topics: the lanes of the worker.")] = 8,
+    settle: Annotated[float, typer.Option(min=0, max=600, help="Seconds before the first rate.")] = 60.0,
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="Seconds of each rate.")] = 25.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Measure ages at decision."""
+    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as scratch:
+        ages = _measure(Path(scratch), rate or [2_000.0], partitions, settle, seconds, alone=alone)
+    if as_json:
+        typer.echo(json.dumps({"machine": cores_and_processor(), "ages": [asdict(each) for each in ages]}))
+        return
+    table = Table("a second", "p50 ms", "p99", "p99.9", "largest", "decided p50", "by model", "us", "broker us")
+    for each in ages:
+        table.add_row(
+            f"{each.rate:,.0f}" if each.rate else "alone",
+            *(f"{age:.1f}" for age in (each.p50, each.p99, each.p999, each.largest, each.decided_p50)),
+            f"{each.by_model:.1%}",
+            f"{each.worker_us:.0f}",
+            f"{each.broker_us:.0f}",
+        )
+    Console(width=120).print(table)
+    typer.echo(f"{partitions} partitions, {cores_and_processor()}")
+
+
+def _measure(
+    home: Path, rates: Sequence[float], partitions: int, settle: float, seconds: float, *, alone: bool
+) -> list[Ages]:
+    warm_up = learnt_from_simulation(TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
+    needed = round(settle * rates[0] + sum(rates) * seconds) + ALONE + 1_000
+    waiting = [each.transaction for each in islice(traffic(TrafficPolicy(seed=3, cards=20_000)), needed)]
+    waiting.reverse()
+    pin(psutil.Process(), BROKER_CORE)
+    with EmbeddedKafka(home / "kafka") as kafka:
+        environment = os.environ | {
+            "HOLDFAST_BROKER": kafka.bootstrap,
+            "HOLDFAST_TOPICS_PARTITIONS": str(partitions),
+        }
+        settings = load_settings(None, environment)
+        asyncio.run(create_topics(settings))
+        asyncio.run(hand_over(settings, warm_up, now=datetime.now(UTC).timestamp()))
+        with running_worker(environment, home / "worker.log") as worker, _Reader(settings) as reader:
+            pin(worker, CLIENT_CORE)
+            sender = _Sender(settings)
+            sender.alone(reader, waiting.pop())  # the worker is there
+            if settle:
+                sender.pay(waiting, rates[0], settle)
+            measured = []
+            for rate in rates:
+                with Spending(worker, psutil.Process(kafka.pid)) as spending:
+                    began = time.time()
+                    sent = sender.pay(waiting, rate, seconds)
+                    spent = spending.between(began, time.time() - 0.1)
+                measured.append(_ages(rate, sent, reader.until(sent), spent))
+            if alone:
+                sent = {}
+                with Spending(worker, psutil.Process(kafka.pid)) as spending:
+                    began = time.time()
+                    for _ in range(ALONE):
+                        sent |= sender.alone(reader, waiting.pop())
+                    spent = spending.between(began, time.time() - 0.1)
+                measured.append(_ages(0.0, sent, reader.until(sent), spent))
+    return measured
+
+
+def _ages(
+    rate: float, sent: dict[str, float], received: dict[str, "_Received"], spent: tuple[float, float, float]
+) -> Ages:
+    found = [(received[each], at) for each, at in sent.items() if each in received]
+    ages = np.array([each.at - at for each, at in found]) * 1000
+    p50, p99, p999 = np.percentile(ages, (50, 99, 99.9)).tolist()
+    worker, scorer, broker = spent
+    return Ages(
+        rate=rate,
+        decisions=len(found),
+        undecided=len(sent) - len(found),
+        by_model=sum(each.source == "model" for each, _ in found) / len(found),
+        p50=p50,
+        p99=p99,
+        p999=p999,
+        largest=float(ages.max()),
+        decided_p50=float(np.median([each.decided_at - at for each, at in found])) * 1000,
+        worker_us=(worker + scorer) / len(found) * 1e6,
+        broker_us=broker / len(found) * 1e6,
+    )
+
+
+class _Sender:
+    """Sends payments as they are due, each by itself."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topic = name_of(Topic.TRANSACTIONS, settings.topics)
+        self._producer = Producer(
+            {
+                "bootstrap.servers": settings.broker.bootstrap_servers,
+                "partitioner": "murmur2_random",
+                "linger.ms": 0,
+                "acks": "1",
+            }
+        )
+
+    def pay(self, waiting: list[Transaction], rate: float, seconds: float) -> dict[str, float]:
+        """When each was sent, by its id."""
+        sent: dict[str, float] = {}
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < seconds:
+            while len(sent) < passed * rate:
+                self._send(waiting.pop(), sent)
+            self._producer.poll(0)
+            time.sleep(TICK_SECONDS)
+        self._producer.flush(PATIENCE_SECONDS)
+        return sent
+
+    def alone(self, reader: "_Reader", paid: Transaction) -> dict[str, float]:
+        """The same of one payment, once it is decided."""
+        sent: dict[str, float] = {}
+        self._send(paid, sent)
+        self._producer.flush(PATIENCE_SECONDS)
+        reader.until(sent)
+        return sent
+
+    def _send(self, paid: Transaction, sent: dict[str, float]) -> None:
+        value = write_transaction(paid)
+        sent[paid.transaction_id] = time.time()
+        self._producer.produce(self._topic, value, paid.pan_token.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    at: float  # seconds since 1970
+    decided_at: float
+    source: str
+
+
+class _Reader:
+    """Reads decisions in a thread, committed ones only."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": settings.broker.bootstrap_servers,
+                "group.id": "bench",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "fetch.wait.max.ms": 100,
+            }
+        )
+        names = [name_of(topic, settings.topics) for topic in DECISIONS.values()]
+        partitions = range(settings.topics.partitions)
+        self._consumer.assign([TopicPartition(name, each, 0) for name in names for each in partitions])
+        self._received: dict[str, _Received] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> "_Reader":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._consumer.close()
+
+    def until(self, sent: dict[str, float]) -> dict[str, _Received]:
+        """All received, once these are among them or nothing more is to be hoped for."""
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        with suppress(IndexError):
+            last = [*sent][-1]
+            while time.monotonic() < give_up_at:
+                if last in self._received and sent.keys() <= self._received.keys():
+                    break
+                time.sleep(TICK_SECONDS)
+        return self._received
+
+    def _read(self) -> None:
+        while not self._ended.is_set():
+            for message in self._consumer.consume(500, 0.005):
+                at = time.time()
+                decision = orjson.loads(message.value() or b"{}")
+                decided_at = datetime.fromisoformat(decision["decided_at"]).timestamp()
+                self._received[decision["transaction_id"]] = _Received(at, decided_at, decision["decision_source"])
+
+
+if __name__ == "__main__":
+    typer.run(main)
