@@ -6,9 +6,10 @@ PYTHON ?= $(shell for each in $(PYTHONS); do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PEERS := $(VENV)-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-model bench-exploration bench-feedback bench-restore chaos chaos-cluster chaos-long prove lint types lock clean
+.PHONY: help demo test bench bench-guard bench-age bench-model bench-exploration bench-feedback bench-restore chaos chaos-cluster chaos-long prove lint types lock clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +20,13 @@ demo: $(STAMP) ## Show on this machine what happens when the model fails: a minu
 test: $(STAMP) ## All tests, those on a real Kafka included
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-bench: $(STAMP) ## Measure the age at decision at 1,000 transactions a second
+bench: $(STAMP) $(PEERS)/.installed ## Measure everything, beside other engines, for docs/performance.md: half an hour
+	$(BIN)/python -m bench.performance --peers-python $(PEERS)/bin/python
+
+bench-guard: $(STAMP) ## Compare the time that deciding takes with that of a bare copy: one minute
+	$(BIN)/python -m bench.guard
+
+bench-age: $(STAMP) ## Measure the age at decision of a whole installation, at 1,000 transactions a second
 	$(BIN)/python -m bench.age
 
 bench-model: $(STAMP) ## Measure features, scores, lessons and snapshots of the model
@@ -58,16 +65,24 @@ types: $(STAMP) ## Types, strictly
 lock: ## Resolve the dependencies anew; needs uv
 	$(LOCK) -o requirements.txt
 	$(LOCK) --group dev -o requirements-dev.txt
+	$(LOCK_PEERS) -o requirements-peers.txt
 
-LOCK := uv pip compile pyproject.toml --extra data --extra postgresql --extra report --extra oidc --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-annotate --no-header --quiet
+HASHED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
+LOCK := uv pip compile pyproject.toml --extra data --extra postgresql --extra report --extra oidc $(HASHED)
+LOCK_PEERS := uv pip compile --group pyproject.toml:peers $(HASHED)
+
+# For the engine that is compared with ours and has requirements of its own.
+$(PEERS)/.installed: requirements-peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.txt
+	@touch $@
 
 clean: ## Remove the environment, caches and local data
-	rm -rf $(VENV) .holdfast build dist models/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) .holdfast build dist models/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find models rules streams tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment for all: the build backend comes from the lock too, so nothing unlocked is downloaded.
-$(STAMP): requirements-dev.txt pyproject.toml hatch_build.py $(wildcard models/*.pyx rules/*.pyx)
+$(STAMP): requirements-dev.txt pyproject.toml hatch_build.py $(wildcard models/*.pyx)
 	@test -n "$(PYTHON)" || { echo "Holdfast needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-dev.txt

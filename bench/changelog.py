@@ -30,13 +30,14 @@ class Changelog:
         return self.cards * self.versions
 
 
-def write(bootstrap: str, topic: str, partitions: int, changelog: Changelog) -> int:
-    """Write it, each card to the partition of its number; the mean size of a packed profile in bytes."""
+def write(bootstrap: str, topic: str, changelog: Changelog) -> int:
+    """Write it, each card where its payments are; the mean size of a packed profile in bytes."""
     profiles = [pack(profile) for profile in _kinds(changelog.payments_a_day)]
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
             "transactional.id": "bench-changelog",
+            "partitioner": "murmur2_random",
             "batch.num.messages": changelog.batch,
             "linger.ms": 50,
             "log_level": 0,  # what matters is raised
@@ -47,7 +48,7 @@ def write(bootstrap: str, topic: str, partitions: int, changelog: Changelog) -> 
     producer.begin_transaction()
     for position, number in enumerate(_order(changelog), start=1):
         value = profiles[(number * 7 + position // changelog.cards) % KINDS]
-        producer.produce(topic, value, token(number), partition=number % partitions)
+        producer.produce(topic, value, token(number))
         if not position % 1_000:
             producer.poll(0)
         if not position % RECORDS_A_TRANSACTION:

@@ -114,22 +114,26 @@ def _measure(
             sender.alone(reader, waiting.pop())  # the worker is there
             if settle:
                 sender.pay(waiting, rates[0], settle)
-            measured = []
+            measured = [_one_by_one(kafka, worker, sender, reader, waiting)] if alone else []
             for rate in rates:
-                with Spending(worker, psutil.Process(kafka.pid)) as spending:
+                with Spending([worker], psutil.Process(kafka.pid)) as spending:
                     began = time.time()
                     sent = sender.pay(waiting, rate, seconds)
                     spent = spending.between(began, time.time() - 0.1)
                 measured.append(_ages(rate, sent, reader.until(sent), spent))
-            if alone:
-                sent = {}
-                with Spending(worker, psutil.Process(kafka.pid)) as spending:
-                    began = time.time()
-                    for _ in range(ALONE):
-                        sent |= sender.alone(reader, waiting.pop())
-                    spent = spending.between(began, time.time() - 0.1)
-                measured.append(_ages(0.0, sent, reader.until(sent), spent))
     return measured
+
+
+def _one_by_one(
+    kafka: EmbeddedKafka, worker: psutil.Process, sender: "_Sender", reader: "_Reader", waiting: list[Transaction]
+) -> Ages:
+    sent: dict[str, float] = {}
+    with Spending([worker], psutil.Process(kafka.pid)) as spending:
+        began = time.time()
+        for _ in range(ALONE):
+            sent |= sender.alone(reader, waiting.pop())
+        spent = spending.between(began, time.time() - 0.1)
+    return _ages(0.0, sent, reader.until(sent), spent)
 
 
 def _ages(

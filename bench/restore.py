@@ -100,7 +100,7 @@ def _measure(home: Path, changelog: Changelog, partitions: int) -> Restored:
         }
         settings = load_settings(None, environment)
         asyncio.run(create_topics(settings))
-        packed = write(broker.bootstrap, name_of(Topic.PROFILES, settings.topics), partitions, changelog)
+        packed = write(broker.bootstrap, name_of(Topic.PROFILES, settings.topics), changelog)
         with running_worker(environment, home / "worker.log") as worker:
             watch = _Watch(settings, worker)
             said = watch.until_open(home / "worker.log")

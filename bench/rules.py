@@ -1,9 +1,9 @@
-"""What rule sets cost: the time to judge a payment and to take a set into force, compiled and in Python.
+"""What rule sets cost: the time to judge a payment, and to take a set into force.
 
     python -m bench.rules
 
 Sets of any size are made of the default rules, again and again, with bounds moved a little: none is like another.
-Payments are simulated. `ratio` is Python's time against the compiled one's, in the same run.
+Payments are simulated.
 """
 
 import json
@@ -26,8 +26,6 @@ from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
 from models.texts import id_hash
 from models.transaction import Transaction
-from rules import compiling
-from rules.compiling import Judge
 from rules.ruleset import parse_ruleset
 from streams.operating.machine import cores_and_processor
 from streams.wire.codec import content_fingerprint
@@ -44,10 +42,7 @@ class SetCosts:
 
     rules: int
     judge_us: float
-    python_us: float
-    ratio: float
     into_force_ms: float  # from its text on
-    compiled: bool
     machine: str
 
 
@@ -61,15 +56,9 @@ def main(
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in costs]))
         return
-    table = Table("rules", "judge us", "in Python", "ratio", "into force ms", title="Rule sets")
+    table = Table("rules", "judge us", "into force ms", title="Rule sets")
     for each in costs:
-        table.add_row(
-            str(each.rules),
-            f"{each.judge_us:.2f}",
-            f"{each.python_us:.2f}",
-            f"{each.ratio:.1f}",
-            f"{each.into_force_ms:.1f}",
-        )
+        table.add_row(str(each.rules), f"{each.judge_us:.2f}", f"{each.into_force_ms:.1f}")
     Console().print(table)
     typer.echo(costs[0].machine)
 
@@ -88,23 +77,10 @@ def text_of(size: int) -> str:
 def _costs(size: int, paid: Sequence[Payment]) -> SetCosts:
     text = text_of(size)
     ruleset = parse_ruleset(text)
-    ordered = [rule.tree for rule in ruleset.rules]
-
-    def same(hits: int, failed: int) -> tuple[int, int]:
-        return hits, failed
-
-    judge = compiling.compile_conditions(ordered, same, (0, 0))
-    in_python = compiling.write_conditions(ordered, same, (0, 0))
-    if any(judge(*each) != in_python(*each) for each in paid):
-        raise SystemExit("compiled and in Python they say different things")
-    judged, plain = _us(judge, paid), _us(in_python, paid)
     return SetCosts(
-        rules=len(ordered),
-        judge_us=round(judged, 2),
-        python_us=round(plain, 2),
-        ratio=round(plain / judged, 2),
+        rules=len(ruleset.rules),
+        judge_us=round(1e6 * _seconds(lambda: [ruleset.judge(*each) for each in paid]) / len(paid), 2),
         into_force_ms=round(1e3 * _seconds(lambda: parse_ruleset(text)), 1),
-        compiled=compiling.Engine is not None,
         machine=cores_and_processor(),
     )
 
@@ -120,10 +96,6 @@ def _payments(count: int) -> list[Payment]:
         profile.observe(at, paid.amount_minor, id_hash(paid.transaction_id), content_fingerprint(paid), marks)
         made.append((paid, row, recent))
     return made
-
-
-def _us(judge: Judge[tuple[int, int]], paid: Sequence[Payment]) -> float:
-    return 1e6 * _seconds(lambda: [judge(*each) for each in paid]) / len(paid)
 
 
 def _seconds(work: Callable[[], object]) -> float:

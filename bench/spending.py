@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,8 @@ def pin(process: psutil.Process, core: int) -> None:
 class Spending:
     """What processes use of the processor, looked at from a thread."""
 
-    def __init__(self, worker: psutil.Process, broker: psutil.Process) -> None:
-        self._worker, self._broker = worker, broker
+    def __init__(self, workers: Sequence[psutil.Process], broker: psutil.Process) -> None:
+        self._workers, self._broker = workers, broker
         self._looks: list[_Spent] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -44,7 +45,7 @@ class Spending:
         self._thread.join()
 
     def between(self, begin: float, end: float) -> tuple[float, float, float]:
-        """Seconds of worker, of its other processes, of the broker."""
+        """Seconds of workers, of their other processes, of the broker."""
         at = [each.at for each in self._looks]
         by_process = ([getattr(each, name) for each in self._looks] for name in ("worker", "scorer", "broker"))
         worker, scorer, broker = (float(np.diff(np.interp((begin, end), at, spent))[0]) for spent in by_process)
@@ -53,7 +54,12 @@ class Spending:
     def _look(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
             self._looks.append(
-                _Spent(time.time(), _used(self._worker), _used_below(self._worker), _used_below(self._broker))
+                _Spent(
+                    time.time(),
+                    sum(map(_used, self._workers)),
+                    sum(map(_used_below, self._workers)),
+                    _used_below(self._broker),
+                )
             )
 
 

@@ -1,18 +1,21 @@
-"""How many transactions a second one worker decides, with everything on, and what each costs in processor time.
+"""How many transactions a second workers decide, with everything on, and what each costs in processor time.
 
     python -m bench.throughput --payments 200000
 
 Payments wait on the topic when the worker starts. Deadlines and bounds of the lag are lifted, or it would go by rules;
 all else is as in production: features, model in the scorer, rules, contributions, three topics, profile changelog,
-exactly once. Worker and scorer have one processor, the broker and the reader of decisions the other, where there are
+exactly once. Workers and scorers have one processor, the broker and the reader of decisions the other, where there are
 two. Between the first tenth of the decisions and the last, by the worker's own timestamps.
 """
 
 import asyncio
 import json
 import os
+import random
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -24,13 +27,16 @@ import orjson
 import psutil
 import typer
 from confluent_kafka import Consumer, Producer, TopicPartition
+from msgspec import structs
 from rich.console import Console
 from rich.table import Table
 
+from bench.changelog import Changelog, token, write
 from bench.spending import BROKER_CORE, CLIENT_CORE, Spending, pin
 from bench.worker_process import running_worker
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
+from models.transaction import Transaction
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.topic_admin import create_topics
 from streams.broker.topics import DECISIONS, Topic, name_of
@@ -52,10 +58,12 @@ LIFTED = {  # bounds beyond which rules would decide
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throughput:
-    """Of one worker. Microseconds are of processor time, for each transaction."""
+    """Of all workers. Microseconds are of processor time, for each transaction."""
 
     transactions: int
+    workers: int
     cards: int
+    known_cards: int  # whose profiles were there before
     partitions: int
     per_second: float
     worker_us: float
@@ -67,57 +75,88 @@ class Throughput:
     machine: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What waits, and for whom."""
+
+    payments: int
+    cards: int = 20_000
+    known_cards: int = 0
+    workers: int = 1
+    partitions: int = 8
+    batch: int = 500
+
+
 def main(
     payments: Annotated[int, typer.Option(min=10_000)] = 200_000,
-    cards: Annotated[int, typer.Option(min=100)] = 20_000,
-    partitions: Annotated[int, typer.Option(min=1, max=64, help="Of the topics: the lanes of the worker.")] = 8,
+    cards: Annotated[int, typer.Option(min=100, help="That pay, as simulated.")] = 20_000,
+    known_cards: Annotated[
+        int, typer.Option(min=0, help="Of so many cards with a history each payment is made by any; in their place.")
+    ] = 0,
+    workers: Annotated[int, typer.Option(min=1, max=8, help="On one core together.")] = 1,
+    partitions: Annotated[int, typer.Option(min=1, max=64, help="Of the topics: the lanes of the workers.")] = 8,
     batch: Annotated[int, typer.Option(min=1, max=2000, help="Transactions in a Kafka transaction, at most.")] = 500,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,  # noqa: FBT002
 ) -> None:
-    """Measure how many transactions a second one worker decides."""
+    """Measure how many transactions a second workers decide."""
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as scratch:
-        found = _measure(Path(scratch), payments, cards, partitions, batch)
+        load = Load(
+            payments=payments,
+            cards=cards,
+            known_cards=known_cards,
+            workers=workers,
+            partitions=partitions,
+            batch=batch,
+        )
+        found = measure(Path(scratch), load)
     if as_json:
         typer.echo(json.dumps(asdict(found)))
         return
-    table = Table(title="One worker", show_header=False)
+    table = Table(title=f"{workers} worker{'s' * (workers > 1)}", show_header=False)
     for name, value in asdict(found).items():
         table.add_row(name, value if isinstance(value, str) else f"{value:,.3f}".rstrip("0").rstrip("."))
     Console().print(table)
 
 
-def _measure(home: Path, payments: int, cards: int, partitions: int, batch: int) -> Throughput:
+def measure(home: Path, load: Load) -> Throughput:
+    """On a broker of its own, with its files in `home`."""
     warm_up = learnt_from_simulation(TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
     pin(psutil.Process(), BROKER_CORE)
-    with EmbeddedKafka(home / "kafka") as kafka:
+    with EmbeddedKafka(home / "kafka") as kafka, ExitStack() as running:
         environment = (
             os.environ
             | LIFTED
             | {
                 "HOLDFAST_BROKER": kafka.bootstrap,
-                "HOLDFAST_TOPICS_PARTITIONS": str(partitions),
+                "HOLDFAST_TOPICS_PARTITIONS": str(load.partitions),
                 "HOLDFAST_METRICS_WORKER_PORT": "0",
-                "HOLDFAST_LANES_MAX_BATCH": str(batch),
+                "HOLDFAST_LANES_MAX_BATCH": str(load.batch),
             }
         )
         settings = load_settings(None, environment)
         asyncio.run(create_topics(settings))
         asyncio.run(hand_over(settings, warm_up, now=datetime.now(UTC).timestamp()))
-        _fill(settings, payments, cards)
-        broker = psutil.Process(kafka.pid)
-        with running_worker(environment, home / "worker.log") as worker:
-            pin(worker, CLIENT_CORE)
-            with Spending(worker, broker) as spending:
-                decided = _decided(settings, payments)
-            resident = worker.memory_info().rss
+        if load.known_cards:
+            write(kafka.bootstrap, name_of(Topic.PROFILES, settings.topics), Changelog(cards=load.known_cards))
+        _fill(settings, _payments(load))
+        workers = []
+        for number in range(1, load.workers + 1):
+            name = f"worker-{number}"
+            workers.append(running.enter_context(running_worker(environment, home / f"{name}.log", name)))
+            pin(workers[-1], CLIENT_CORE)
+        with Spending(workers, psutil.Process(kafka.pid)) as spending:
+            decided = _decided(settings, load.payments)
+        resident = sum(each.memory_info().rss for each in workers)
     at = np.sort([each for each, _, _ in decided])
     begin, end = float(at[int(len(at) * MEASURED_FROM)]), float(at[-1])
     measured = len(at) - int(len(at) * MEASURED_FROM)
     worker_s, scorer_s, broker_s = spending.between(begin, end)
     return Throughput(
-        transactions=payments,
-        cards=cards,
-        partitions=partitions,
+        transactions=load.payments,
+        workers=load.workers,
+        cards=load.cards,
+        known_cards=load.known_cards,
+        partitions=load.partitions,
         per_second=measured / (end - begin),
         worker_us=worker_s / measured * 1e6,
         scorer_us=scorer_s / measured * 1e6,
@@ -129,15 +168,24 @@ def _measure(home: Path, payments: int, cards: int, partitions: int, batch: int)
     )
 
 
-def _fill(settings: Settings, payments: int, cards: int) -> None:
+def _payments(load: Load) -> Iterator[Transaction]:
+    chance = random.Random(3)  # noqa: S311 - a simulation
+    for made in islice(traffic(TrafficPolicy(seed=3, cards=load.cards)), load.payments):
+        paid = made.transaction
+        if load.known_cards:
+            paid = structs.replace(paid, pan_token=token(chance.randrange(load.known_cards)).decode())
+        yield paid
+
+
+def _fill(settings: Settings, waiting: Iterable[Transaction]) -> None:
     producer = Producer(
         {"bootstrap.servers": settings.broker.bootstrap_servers, "partitioner": "murmur2_random", "linger.ms": 20}
     )
     topic = name_of(Topic.TRANSACTIONS, settings.topics)
-    for made in islice(traffic(TrafficPolicy(seed=3, cards=cards)), payments):
+    for paid in waiting:
         while True:
             try:
-                producer.produce(topic, write_transaction(made.transaction), made.transaction.pan_token.encode())
+                producer.produce(topic, write_transaction(paid), paid.pan_token.encode())
                 break
             except BufferError:
                 producer.poll(0.1)

@@ -12,11 +12,13 @@ STOP_SECONDS = 300.0
 
 
 @contextmanager
-def running_worker(environment: Mapping[str, str], log: Path) -> Iterator[psutil.Process]:
+def running_worker(environment: Mapping[str, str], log: Path, instance: str = "worker-1") -> Iterator[psutil.Process]:
     """Started, and stopped after the block; what it says goes to the log."""
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streams.operating.cli", "worker"], env=environment, stderr=output
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", "streams.operating.cli", "worker", "--instance", instance],
+            env=environment,
+            stderr=output,
         )
     try:
         yield psutil.Process(process.pid)

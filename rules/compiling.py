@@ -1,25 +1,17 @@
-"""Conditions into one judge for a whole rule set: compiled trees, or a function in Python, executed without builtins.
+"""Conditions into Python: a whole rule set becomes one function, executed once, without builtins.
 
-The source of the function is put together from the vocabulary's names, `repr` of checked literals and words of our own,
-never from the author's text.
+The source is put together from the vocabulary's names, `repr` of checked literals and words of our own, never from
+the author's text.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from models.activity import Activity
 from models.transaction import Transaction
 from rules.syntax import Arithmetic, Comparison, Literal, Logic, Membership, Name, Negative, Node, Not, Presence, walk
 from rules.vocabulary import Kind, Term, origin_expression
-
-if TYPE_CHECKING:
-    Engine: Any  # the same, compiled; None where there was no compiler
-else:
-    try:
-        from rules._engine import Engine
-    except ImportError:
-        Engine = None
 
 Answer = TypeVar("Answer")
 Answer_co = TypeVar("Answer_co", covariant=True)
@@ -40,20 +32,11 @@ def compile_condition(tree: Node) -> Judge[bool]:
 
 
 def compile_conditions(trees: Sequence[Node], resolve: Callable[[int, int], Answer], idle: Answer) -> Judge[Answer]:
-    """All conditions as one judge.
+    """All conditions as one function.
 
     It answers `idle` when none holds, else `resolve(hits, failed)`: bit k of `hits` is set if condition k holds, of
     `failed` if its numbers do not work out (division by zero, a result that is not finite).
     """
-
-    def in_python() -> Judge[Answer]:
-        return write_conditions(trees, resolve, idle)
-
-    return in_python() if Engine is None else Engine(trees, resolve, idle, in_python)
-
-
-def write_conditions(trees: Sequence[Node], resolve: Callable[[int, int], Answer], idle: Answer) -> Judge[Answer]:
-    """The same as one function in Python."""
     writer = _Writer(resolve_=resolve, idle_=idle)
     lines = [*_loads(trees), "    hits_ = failed_ = 0"]
     for index, tree in enumerate(trees):

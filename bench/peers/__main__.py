@@ -86,7 +86,9 @@ def main(
     runs = run_all(chosen, count, rounds, console)
     if as_json:
         plain = {name: [asdict(each) for each in of_one] for name, of_one in runs.items()}
-        typer.echo(json.dumps({"machine": cores_and_processor(), "payments": count, "runs": plain}))
+        told = {each.name: (each.title, each.promise) for each in chosen}
+        machine = cores_and_processor()
+        typer.echo(json.dumps({"machine": machine, "payments": count, "candidates": told, "runs": plain}))
     else:
         console.print(table_of(chosen, runs))
     if any(each.missing or each.twice or each.wrong for of_one in runs.values() for each in of_one):

@@ -117,7 +117,7 @@ def measure(
         log = Path(home) / "log"
         process = _start(candidate, {**environment, **place.environment()}, log)
         try:
-            with Spending(psutil.Process(process.pid), psutil.Process(kafka.pid)) as spending:
+            with Spending([psutil.Process(process.pid)], psutil.Process(kafka.pid)) as spending:
                 _await_decisions(settings, place, process, len(payments), log)
                 resident = psutil.Process(process.pid).memory_info().rss
         finally:

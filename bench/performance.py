@@ -1,0 +1,226 @@
+"""Everything measured, one after the other, on one machine: figures to docs/performance.json, tables to its document.
+
+    python -m bench.performance --peers-python .venv-peers/bin/python      all of it: half an hour
+    python -m bench.performance rules startup                              some parts anew
+    python -m bench.performance --only-write                               tables from the figures that there are
+
+Nothing else should run meanwhile. Each part says on which machine it ran; what is compared is compared within one part.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import typer
+
+DOCS = Path(__file__).parents[1] / "docs"
+FIGURES, DOCUMENT = DOCS / "performance.json", DOCS / "performance.md"
+PATIENCE_SECONDS = 3_600.0
+
+Rows = list[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One bench: what runs it, and the table of what it says, header first."""
+
+    command: tuple[str, ...]
+    table: Callable[[list[Any]], Rows]
+    runs: tuple[tuple[str, ...], ...] = ((),)  # what is added to it, each run in processes of its own
+
+
+def _peers(found: list[Any]) -> Rows:
+    (said,) = found
+    ours = median(each["per_second"] for each in said["runs"]["holdfast"])
+    rows: Rows = [("", "promise", "decided/s", "from - to", "against ours", "client us", "broker us", "faults")]
+    for name, runs in said["runs"].items():
+        rates = [each["per_second"] for each in runs]
+        title, promise = said["candidates"][name]
+        rows.append(
+            (
+                title,
+                promise,
+                f"{median(rates):,.0f}",
+                f"{min(rates):,.0f} - {max(rates):,.0f}",
+                f"{median(rates) / ours:.2f}",
+                f"{median(each['client_us'] for each in runs):.1f}",
+                f"{median(each['broker_us'] for each in runs):.1f}",
+                str(sum(each["missing"] + each["twice"] + each["wrong"] for each in runs)),
+            )
+        )
+    return rows
+
+
+def _throughput(found: list[Any]) -> Rows:
+    rates = [each["per_second"] for each in found]
+    return [
+        ("decided/s", "from - to", "worker us", "scorer us", "broker us", "by model", "bytes a decision", "worker MB"),
+        (
+            f"{median(rates):,.0f}",
+            f"{min(rates):,.0f} - {max(rates):,.0f}",
+            f"{median(each['worker_us'] for each in found):.1f}",
+            f"{median(each['scorer_us'] for each in found):.1f}",
+            f"{median(each['broker_us'] for each in found):.1f}",
+            f"{min(each['by_model'] for each in found):.1%}",
+            f"{found[0]['decision_bytes']:,}",
+            f"{median(each['worker_mb'] for each in found):.0f}",
+        ),
+    ]
+
+
+def _grown(found: list[Any]) -> Rows:
+    rows: Rows = [("workers", "cards with a history", "decided/s", "worker us", "scorer us", "by model", "workers MB")]
+    for each in found:
+        cards = f"{each['known_cards']:,}" if each["known_cards"] else "-"
+        figures = (f"{each[name]:.1f}" for name in ("worker_us", "scorer_us"))
+        shares = (f"{each['by_model']:.1%}", f"{each['worker_mb']:,}")
+        rows.append((str(each["workers"]), cards, f"{each['per_second']:,.0f}", *figures, *shares))
+    return rows
+
+
+def _stages(found: list[Any]) -> Rows:
+    (said,) = found
+    rows: Rows = [("stage", "us a payment")]
+    rows += [(stage, f"{took:.1f}") for stage, took in said["stages"].items()]
+    return [*rows, ("decider", f"{said['decider']:.1f}"), ("scorer", f"{said['scorer']:.1f}")]
+
+
+def _latency(found: list[Any]) -> Rows:
+    (said,) = found
+    rows: Rows = [("payments/s", "p50 ms", "p99", "p99.9", "largest", "p50 of the decision alone", "by model")]
+    for each in said["ages"]:
+        ages = (f"{each[name]:.1f}" for name in ("p50", "p99", "p999", "largest", "decided_p50"))
+        rows.append((f"{each['rate']:,.0f}" if each["rate"] else "one at a time", *ages, f"{each['by_model']:.1%}"))
+    return rows
+
+
+def _rules(found: list[Any]) -> Rows:
+    (said,) = found
+    rows: Rows = [("rules", "us a payment", "into force ms")]
+    rows += [(str(each["rules"]), f"{each['judge_us']:.1f}", f"{each['into_force_ms']:.0f}") for each in said]
+    return rows
+
+
+def _startup(found: list[Any]) -> Rows:
+    (said,) = found
+    rows: Rows = [("`holdfast`", "seconds", "from - to")]
+    for each in said["starts"]:
+        rows.append((each["command"], f"{each['seconds']:.2f}", f"{each['least']:.2f} - {each['most']:.2f}"))
+    return rows
+
+
+def _named(*names: tuple[str, str]) -> Callable[[list[Any]], Rows]:
+    """A table of some figures, by the names they have and those they are to have."""
+
+    def table(found: list[Any]) -> Rows:
+        (said,) = found
+        values = ((told, said[name]) for name, told in names)
+        return [("", ""), *((told, f"{value:,}") for told, value in values)]
+
+    return table
+
+
+PARTS: Mapping[str, Part] = {
+    "peers": Part(command=("bench.peers", "--payments", "60000", "--rounds", "3"), table=_peers),
+    "throughput": Part(command=("bench.throughput", "--payments", "60000"), table=_throughput, runs=((), (), ())),
+    "growth": Part(
+        command=("bench.throughput", "--payments", "60000"),
+        table=_grown,
+        runs=(
+            (),
+            ("--workers", "2"),
+            ("--known-cards", "1000"),
+            ("--known-cards", "100000"),
+            ("--known-cards", "1000000"),
+        ),
+    ),
+    "stages": Part(command=("bench.stages",), table=_stages),
+    "latency": Part(
+        command=("bench.latency", "--partitions", "2", "--rate", "250", "--rate", "500", "--rate", "1000"),
+        table=_latency,
+    ),
+    "rules": Part(command=("bench.rules",), table=_rules),
+    "startup": Part(command=("bench.startup",), table=_startup),
+    "model": Part(
+        command=("bench.model",),
+        table=_named(
+            ("features_us", "features of a payment, us"),
+            ("profile_us", "profile unpacked, changed, packed, us"),
+            ("score_us", "a score, us"),
+            ("lessons_per_second", "labels learnt a second"),
+            ("publish_ms", "a snapshot written, ms"),
+            ("load_ms", "a snapshot verified by the scorer, ms"),
+        ),
+    ),
+    "restore": Part(
+        command=("bench.restore",),
+        table=_named(
+            ("cards", "cards"),
+            ("restore_seconds", "restore, s"),
+            ("longest_pause_ms", "longest pause of the loop, ms"),
+            ("peak_mb", "memory at most, MB"),
+            ("settled_mb", "memory at rest, MB"),
+            ("packed_bytes", "bytes of a packed profile"),
+        ),
+    ),
+}
+
+
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help="Parts; all of them by default.")] = None,
+    *,
+    peers_python: Annotated[Path | None, typer.Option(help="Python of an environment with quixstreams.")] = None,
+    only_write: Annotated[bool, typer.Option("--only-write", help="Measure nothing.")] = False,
+) -> None:
+    """Measure, and write what was measured into the documents."""
+    if unknown := sorted(set(names or ()) - set(PARTS)):
+        raise typer.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    figures = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
+    for name in () if only_write else names or PARTS:
+        extra = ("--peers-python", str(peers_python)) if name == "peers" and peers_python is not None else ()
+        figures[name] = [_said((*PARTS[name].command, *each, *extra)) for each in PARTS[name].runs]
+        FIGURES.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+        typer.echo(f"{name}: measured", err=True)
+    DOCUMENT.write_text(written(DOCUMENT.read_text("utf-8"), figures), "utf-8")
+
+
+def written(document: str, figures: Mapping[str, list[Any]]) -> str:
+    """The document with the table of each part between its marks. Raises ValueError where a mark is missing."""
+    for name, found in figures.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+        before, _, rest = document.partition(begin)
+        _, ended, after = rest.partition(end)
+        if not ended:
+            raise ValueError(f"no place for {name}")
+        told = f"`python -m {' '.join(PARTS[name].command)}`, {_machine(found)}:\n\n"
+        document = before + begin + told + "\n".join(_markdown(PARTS[name].table(found))) + "\n" + end + after
+    return document
+
+
+def _markdown(rows: Rows) -> Iterable[str]:
+    head, *body = rows
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in body:
+        yield f"| {' | '.join(row)} |"
+
+
+def _machine(found: list[Any]) -> str:
+    said = found[0][0] if isinstance(found[0], list) else found[0]
+    return str(said["machine"])
+
+
+def _said(command: tuple[str, ...]) -> Any:
+    done = subprocess.run(  # noqa: S603 - our own benches
+        [sys.executable, "-m", *command, "--json"], stdout=subprocess.PIPE, check=False, timeout=PATIENCE_SECONDS
+    )
+    return json.loads(done.stdout)  # some exit 1 where a bound is broken, and say so in their figures
+
+
+if __name__ == "__main__":
+    typer.run(main)

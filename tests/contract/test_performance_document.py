@@ -1,0 +1,53 @@
+"""What the document on performance says is what was measured, and what was measured is what is promised."""
+
+import json
+from statistics import median
+from typing import Any
+
+import pytest
+
+from bench.performance import DOCUMENT, FIGURES, PARTS, written
+
+FOUND: dict[str, Any] = json.loads(FIGURES.read_text("utf-8"))
+
+
+def rate(candidate: str) -> float:
+    return median(each["per_second"] for each in FOUND["peers"][0]["runs"][candidate])
+
+
+def test_its_tables_are_those_of_the_figures() -> None:
+    document = DOCUMENT.read_text("utf-8")
+    assert written(document, FOUND) == document
+    assert FOUND.keys() == PARTS.keys()
+
+
+def test_a_part_without_its_place_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no place for rules"):
+        written("nothing", {"rules": FOUND["rules"]})
+
+
+def test_every_decision_of_every_engine_was_right() -> None:
+    runs = [each for of_one in FOUND["peers"][0]["runs"].values() for each in of_one]
+    assert {(each["missing"], each["twice"], each["wrong"]) for each in runs} == {(0, 0, 0)}
+
+
+def test_our_lanes_are_ahead_of_every_engine_and_near_a_bare_loop() -> None:
+    assert rate("holdfast") > max(rate("quixstreams"), rate("faust"))
+    assert rate("holdfast") >= 0.9 * rate("aiokafka")
+
+
+def test_the_whole_path_is_ahead_of_an_engine_that_does_less() -> None:
+    assert median(each["per_second"] for each in FOUND["throughput"]) > rate("quixstreams")
+
+
+def test_many_cards_and_a_second_worker_cost_little() -> None:
+    by_load = {(each["workers"], each["known_cards"]): each for each in FOUND["growth"]}
+    assert by_load[1, 1_000_000]["per_second"] >= 0.8 * by_load[1, 1_000]["per_second"]
+    one, two = by_load[1, 0], by_load[2, 0]
+    assert two["worker_us"] + two["scorer_us"] <= 1.1 * (one["worker_us"] + one["scorer_us"])
+
+
+def test_a_worker_is_ready_soon_and_help_is_printed_at_once() -> None:
+    starts = {each["command"]: each["seconds"] for each in FOUND["startup"][0]["starts"]}
+    assert starts["worker"] <= 3.0
+    assert starts["--help"] <= 0.3
