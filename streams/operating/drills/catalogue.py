@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from streams.operating.drills.stage import Stage
 
 STALE = timedelta(days=31)  # beyond scorer.stale_after_hours
+WORKERS = ("worker-1", "worker-2")
 BURST = 12_000  # payments: far beyond deadline.lag_enter in each of four partitions
 BAD_RECORDS, BAD_SECONDS, BAD_STEPS = 3_000, 5.0, 50
 DEADLINE_MS = 300.0  # as deadline.deadline_ms is
@@ -45,7 +46,15 @@ async def _goes_wrong(stage: "ScratchStage") -> None:
 
 
 async def _bursts(stage: "ScratchStage") -> None:
-    await stage.pay_at_once(await asyncio.to_thread(Feed().next, BURST))
+    """However fast workers are: they stand still until all of it is there."""
+    burst = await asyncio.to_thread(Feed().next, BURST)
+    for worker in WORKERS:
+        stage.freeze(worker)
+    try:
+        await stage.pay_at_once(burst)
+    finally:
+        for worker in WORKERS:
+            stage.thaw(worker)
 
 
 async def _loses_the_broker(stage: "ScratchStage") -> None:
