@@ -14,7 +14,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -26,17 +26,17 @@ import numpy as np
 import orjson
 import psutil
 import typer
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from msgspec import structs
 from rich.console import Console
 from rich.table import Table
 
 from bench.changelog import Changelog, token, write
+from bench.filling import fill
 from bench.spending import BROKER_CORE, CLIENT_CORE, Spending, pin
 from bench.worker_process import running_worker
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
-from models.transaction import Transaction
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.topic_admin import create_topics
 from streams.broker.topics import DECISIONS, Topic, name_of
@@ -138,7 +138,7 @@ def measure(home: Path, load: Load) -> Throughput:
         asyncio.run(hand_over(settings, warm_up, now=datetime.now(UTC).timestamp()))
         if load.known_cards:
             write(kafka.bootstrap, name_of(Topic.PROFILES, settings.topics), Changelog(cards=load.known_cards))
-        _fill(settings, _payments(load))
+        fill(settings, _payments(load))
         workers = []
         for number in range(1, load.workers + 1):
             name = f"worker-{number}"
@@ -168,30 +168,13 @@ def measure(home: Path, load: Load) -> Throughput:
     )
 
 
-def _payments(load: Load) -> Iterator[Transaction]:
+def _payments(load: Load) -> Iterator[tuple[bytes, bytes]]:
     chance = random.Random(3)  # noqa: S311 - a simulation
     for made in islice(traffic(TrafficPolicy(seed=3, cards=load.cards)), load.payments):
         paid = made.transaction
         if load.known_cards:
             paid = structs.replace(paid, pan_token=token(chance.randrange(load.known_cards)).decode())
-        yield paid
-
-
-def _fill(settings: Settings, waiting: Iterable[Transaction]) -> None:
-    producer = Producer(
-        {"bootstrap.servers": settings.broker.bootstrap_servers, "partitioner": "murmur2_random", "linger.ms": 20}
-    )
-    topic = name_of(Topic.TRANSACTIONS, settings.topics)
-    for paid in waiting:
-        while True:
-            try:
-                producer.produce(topic, write_transaction(paid), paid.pan_token.encode())
-                break
-            except BufferError:
-                producer.poll(0.1)
-        producer.poll(0)
-    if producer.flush(PATIENCE_SECONDS):
-        raise SystemExit("the broker did not take all payments")
+        yield paid.pan_token.encode(), write_transaction(paid)
 
 
 def _decided(settings: Settings, payments: int) -> list[tuple[float, str, int]]:

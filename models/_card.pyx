@@ -1,8 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """A card on the hot path: profile, activity and features, compiled.
 
-Bit by bit what `models.profile`, `models.profile_packing` and `models.regard` say in Python, which stay for where nothing was compiled and as what this is held against (`tests/unit/test_compiled.py`). What is rare, a
-record of an earlier release or one that is broken, goes their way.
+Bit by bit what `models.profile`, `models.profile_packing` and `models.regard` say in Python, which stay for where
+nothing was compiled and as what this is held against (`tests/unit/test_compiled.py`). What is rare, a record of an
+earlier release or one that is broken, goes their way.
 """
 
 from libc.math cimport sqrt

@@ -276,18 +276,16 @@ cdef Py_ssize_t _write(uint8_t *content, Py_ssize_t size, value) except -2:
 
 
 cdef Py_ssize_t _digits(uint8_t *content, Py_ssize_t size, long long number) noexcept nogil:
-    cdef int places = 1, i
+    cdef int places = 1
     cdef long long left = number
     while left >= 10:
         left //= 10
         places += 1
-    for i in range(places - 1, -1, -1):
-        content[size + i] = <uint8_t>(48 + number % 10)
-        number //= 10
+    _padded(content + size, number, places)
     return size + places
 
 
-cdef inline void _padded(uint8_t *content, int number, int places) noexcept nogil:
+cdef inline void _padded(uint8_t *content, long long number, int places) noexcept nogil:
     cdef int i
     for i in range(places - 1, -1, -1):
         content[i] = <uint8_t>(48 + number % 10)

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import orjson
 import psutil
-from confluent_kafka import Consumer, IsolationLevel, Producer, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from bench.filling import fill
 from bench.peers.payments import Payment
 from bench.peers.place import Place
 from bench.peers.work import DECISIONS, State, decide
@@ -111,7 +112,7 @@ def measure(
     }
     settings = load_settings(None, environment)
     asyncio.run(create_topics(settings))
-    fill(settings, payments)
+    fill(settings, ((each.key, each.value) for each in payments))
     with tempfile.TemporaryDirectory(prefix="holdfast-peer-") as home:
         place = _place(settings, candidate, run, home)
         log = Path(home) / "log"
@@ -125,29 +126,6 @@ def measure(
     made = _made(settings, place)
     _delete(settings)
     return _judged(candidate, made, expected, spending, resident)
-
-
-def fill(settings: Settings, payments: Sequence[Payment]) -> None:
-    """Put them all on the input topic, by account."""
-    producer = Producer(
-        {
-            "bootstrap.servers": settings.broker.bootstrap_servers,
-            "partitioner": "murmur2_random",
-            "linger.ms": 20,
-            "batch.size": 200_000,
-            "queue.buffering.max.messages": 1_000_000,
-        }
-    )
-    topic = name_of(Topic.TRANSACTIONS, settings.topics)
-    for payment in payments:
-        while True:
-            try:
-                producer.produce(topic, payment.value, payment.key)
-                break
-            except BufferError:
-                producer.poll(0.1)
-    if producer.flush(PATIENCE_SECONDS):
-        raise SystemExit("the broker did not take all payments")
 
 
 def _place(settings: Settings, candidate: Candidate, run: str, home: str) -> Place:
