@@ -15,10 +15,11 @@ from chaos.schedule import CLOCK_STEPS, FaultKind
 pytestmark = pytest.mark.chaos
 
 PATIENT = {"HOLDFAST_DEADLINE_DEADLINE_MS": "20000"}  # a busy machine makes no payment late, a clock hours ahead does
+TALKATIVE = {"HOLDFAST_LEARNER_PUBLISH_INTERVAL_SECONDS": "0.5"}  # it says something at each hour
 AHEAD, BEHIND = FaultKind.CLOCK_HOURS_AHEAD, FaultKind.CLOCK_HOUR_BEHIND
 
 
-def order(*faults: FaultKind) -> Order:
+def order(*faults: FaultKind, **overrides: str) -> Order:
     return Order(
         seed=1,
         seconds=120.0,
@@ -27,7 +28,7 @@ def order(*faults: FaultKind) -> Order:
         partitions=4,
         exactly=faults,
         calm_seconds=4.0,
-        overrides=PATIENT,
+        overrides=PATIENT | overrides,
     )
 
 
@@ -66,7 +67,7 @@ async def test_clocks_hours_off_lose_and_repeat_nothing_and_leave_no_incident_op
     if reason := clock.obstacle():
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
 
-    outcome = await run(order(AHEAD, BEHIND), tmp_path)
+    outcome = await run(order(AHEAD, BEHIND, **TALKATIVE), tmp_path)
 
     # Few are by the wrong clock on a busy machine, whose worker finds its scorer hung for as long as the clock is off.
     wrong, right = map(sum, zip(*(stepped(outcome, kind) for kind in (AHEAD, BEHIND)), strict=True))
