@@ -37,7 +37,7 @@ from rules.ruleset import parse_ruleset
 from streams.deciding import decider, profiles
 from streams.deciding.decider import Decider
 from streams.deciding.knowledge import Knowledge
-from streams.deciding.lane_state import LaneState
+from streams.deciding.lane_state import LaneState, Taken
 from streams.deciding.profiles import ProfileStore
 from streams.deciding.scorer_child import Scored
 from streams.deciding.scorer_frames import Frame, FrameBuffer, Kind, frame, read_answer
@@ -188,7 +188,7 @@ async def _measure(payments: int, batch: int, policy: TrafficPolicy) -> Stages:
         these = records[first : first + batch]
         clock[0] = these[-1].timestamp / 1000
         began = time.thread_time()
-        decided = await deciding.decide(lane, these)
+        [decided] = await deciding.decide([Taken(lane, these)])
         spent += time.thread_time() - began
         decided_by_model += sum(count for (_, by), count in decided.tallies.items() if by is DecisionSource.MODEL)
         sizes += [len(each.value or b"") for those in decided.decisions.values() for each in those]

@@ -68,17 +68,17 @@ class TopicSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneSettings:
-    """The path of a batch: from the input partition, through one Kafka transaction, to the decision topics."""
+    """The path of a round: from the input partitions, through one Kafka transaction, to the decision topics."""
 
-    max_batch: Annotated[int, Meta(ge=1, le=2000)] = 300
-    min_batch_interval_ms: Annotated[int, Meta(ge=0, le=1000)] = 5  # a lane waits this long between transactions
+    max_batch: Annotated[int, Meta(ge=1, le=5000)] = 1000  # of all lanes together
+    min_batch_interval_ms: Annotated[int, Meta(ge=0, le=1000)] = 5  # rounds begin so far apart
     session_timeout_ms: Milliseconds = 6000
     heartbeat_interval_ms: Milliseconds = 1000
     transaction_timeout_ms: Milliseconds = 10_000
     request_timeout_ms: Milliseconds = 15_000
     retry_backoff_ms: Milliseconds = 10
     answer_timeout_seconds: Seconds = (
-        10.0  # how long the deciding agent may take for a batch before the worker gives up
+        10.0  # how long the deciding agent may take for a round before the worker gives up
     )
     profile_idle_days: Count = 90  # a card not seen for so long is forgotten
 

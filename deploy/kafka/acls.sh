@@ -17,7 +17,7 @@ inputs="transactions labels"
 decisions="decisions.approve decisions.block decisions.review"
 broadcast="models merchant-risk rules control"
 results="$decisions decisions.revised transactions.DLT alerts modes"
-everything="$inputs $results $broadcast card-feedback profiles learner-state reconciler-state console-state information.requested information.answered complaints review-prices heartbeats canaries dlt-replays"
+everything="$inputs $results $broadcast card-feedback profiles learner-state reconciler-state console-state information.requested information.answered complaints review-prices heartbeats canaries dlt-replays lane-owners"
 
 # allow PRINCIPAL "OPERATIONS" "topics": an operation on a topic brings the right to describe it.
 allow() {
@@ -31,11 +31,11 @@ allow_group() {
     $acls --add --allow-principal "User:holdfast-$1" --operation "${4:-Read}" --resource-pattern-type "$2" --group "$3"
 }
 
-# allow_transactions PRINCIPAL "SUFFIXES": each producer that decides or learns has a transactional id of its own.
+# allow_transactions PRINCIPAL "SUFFIXES" [prefixed]: each producer that decides or learns has a transactional id of its own.
 allow_transactions() {
-    set -- "$1" "$(options --transactional-id "$app-$prefix" "$2")"
+    set -- "$1" "$(options --transactional-id "$app-$prefix" "$2")" "${3:-literal}"
     # shellcheck disable=SC2086
-    $acls --add --allow-principal "User:holdfast-$1" --operation Write --operation Describe $2
+    $acls --add --allow-principal "User:holdfast-$1" --operation Write --operation Describe --resource-pattern-type "$3" $2
 }
 
 # options NAME PREFIX "VALUES": --name prefix+value for each value
@@ -49,11 +49,12 @@ for checking in admin worker learner reconciler console watcher forwarder audito
     allow "$checking" "Describe DescribeConfigs" "$everything"
 done
 
-# Workers: one group, for the lanes.
-allow worker Read "transactions card-feedback profiles alerts $broadcast"
-allow worker Write "$decisions transactions.DLT profiles alerts modes heartbeats canaries"
+# Workers: one group, for the lanes. A transactional id for each partition, its lock; and one for each assignment.
+allow worker Read "transactions card-feedback profiles lane-owners alerts $broadcast"
+allow worker Write "$decisions transactions.DLT profiles lane-owners alerts modes heartbeats canaries"
 allow_group worker literal "$app-${prefix}lanes"
 allow_transactions worker "$(seq -s ' ' 0 $((partitions - 1)))"
+allow_transactions worker "lanes-" prefixed
 
 # The learner reads without a group; its one transactional id fences a second learner.
 allow learner Read "$decisions labels models merchant-risk card-feedback learner-state alerts control"

@@ -23,6 +23,7 @@ class Topic(StrEnum):
     LABELS = "labels"
     CARD_FEEDBACK = "card-feedback"
     PROFILES = "profiles"
+    LANE_OWNERS = "lane-owners"
     MERCHANT_RISK = "merchant-risk"
     LEARNER_STATE = "learner-state"
     RECONCILER_STATE = "reconciler-state"
@@ -116,6 +117,12 @@ CATALOGUE: tuple[TopicSpec, ...] = (
     ),
     TopicSpec(topic=Topic.CARD_FEEDBACK, key="pan_token", description="Known fraud of a card.", compacted=True),
     TopicSpec(topic=Topic.PROFILES, key="pan_token", description="Packed profile of each card.", compacted=True),
+    TopicSpec(
+        topic=Topic.LANE_OWNERS,
+        key="name of a transactional producer",
+        description="Which producers may write for each partition; a tombstone for one that no longer can.",
+        compacted=True,
+    ),
     TopicSpec(
         topic=Topic.MERCHANT_RISK,
         key="terminal_id or merchant_id",

@@ -1,4 +1,4 @@
-"""The Faust agent that decides: one item of its channel is one batch of one lane."""
+"""The Faust agent that decides: one item of its channel is a round, what was taken of every lane."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -6,46 +6,39 @@ from dataclasses import dataclass
 from typing import Any
 
 import faust
-from aiokafka import ConsumerRecord
 
 from streams.deciding.batch import Decided
-from streams.deciding.lane_state import LaneState
+from streams.deciding.lane_state import Taken
 
-Decide = Callable[[LaneState, Sequence[ConsumerRecord]], Awaitable[Decided]]
-
-CHANNEL_SIZE = 64  # more than there are lanes in a worker: putting never waits
+Decide = Callable[[Sequence[Taken]], Awaitable[list[Decided]]]
 
 
 class AgentSilent(Exception):
-    """The agent did not answer in time; the batch is still the lane's."""
+    """The agent did not answer in time; nothing of the round is decided."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Item:
-    """A batch on its way through the channel."""
+    """A round on its way through the channel."""
 
-    lane: LaneState
-    records: Sequence[ConsumerRecord]
-    answer: "asyncio.Future[Decided]"
+    taken: Sequence[Taken]
+    answer: "asyncio.Future[list[Decided]]"
 
 
 class DecidingAgent:
-    """Hands batches to the agent and waits for what it makes of them.
+    """Hands rounds to the agent and waits for what it makes of them.
 
-    One batch an item, because Faust's own topic path costs 200-300 us a record and loses records in several ways.
-    The agent starts each batch and goes on to the next, so that one lane's features are made while another's wait for
-    the scorer; within a lane there is one batch at a time.
+    One round an item, because Faust's own topic path costs 200-300 us a record and loses records in several ways.
     """
 
     def __init__(self, app: faust.App, decide: Decide) -> None:
         self._decide = decide
-        self._channel = app.channel(maxsize=CHANNEL_SIZE)
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._channel = app.channel(maxsize=1)
         app.agent(self._channel, name="decide", concurrency=1)(self._receive)
 
-    async def ask(self, lane: LaneState, records: Sequence[ConsumerRecord], timeout_seconds: float) -> Decided:
-        """Decide a batch. Raises what deciding raised, or AgentSilent."""
-        item = Item(lane=lane, records=records, answer=asyncio.get_running_loop().create_future())
+    async def ask(self, taken: Sequence[Taken], timeout_seconds: float) -> list[Decided]:
+        """Decide a round, each lane's batch in its place. Raises what deciding raised, or AgentSilent."""
+        item = Item(taken=taken, answer=asyncio.get_running_loop().create_future())
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._channel.put(item)
@@ -57,14 +50,12 @@ class DecidingAgent:
 
     async def _receive(self, stream: Any) -> None:
         async for item in stream:
-            task = asyncio.create_task(self._answer(item))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            await self._answer(item)
 
     async def _answer(self, item: Item) -> None:
         try:
-            decided = await self._decide(item.lane, item.records)
-        except Exception as error:  # noqa: BLE001 - it belongs to the lane, which gives up on what it cannot know
+            decided = await self._decide(item.taken)
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever asked, who gives up on what he cannot know
             if not item.answer.done():
                 item.answer.set_exception(error)
         else:

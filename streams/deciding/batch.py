@@ -1,4 +1,4 @@
-"""What deciding a batch gives: records for one Kafka transaction, and what there is to tell of it."""
+"""What deciding a batch gives: records for a Kafka transaction, and what there is to tell of it."""
 
 from collections import Counter
 from collections.abc import Sequence

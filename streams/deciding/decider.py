@@ -1,9 +1,11 @@
-"""Decides a batch: bytes to transactions, to features and rules, to scores, to decisions, to bytes.
+"""Decides a round: bytes to transactions, to features and rules, to scores, to decisions, to bytes.
 
-The hot path. One pass before the scorer and one after, each record touched once in each.
+The hot path. One pass before the scorer and one after, each record touched once in each. A large round goes in pieces,
+so that one is scored while the next is prepared.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -32,7 +34,7 @@ from rules.sandbox import FORCED_FALLBACKS, TEST_TOKEN_PREFIX, forced_conclusion
 from rules.stand_in import StandInUse
 from streams.deciding.batch import Decided, FallbackTally, Outgoing
 from streams.deciding.knowledge import Knowledge
-from streams.deciding.lane_state import LaneState
+from streams.deciding.lane_state import LaneState, Taken
 from streams.deciding.scorer_child import NotScored
 from streams.deciding.scoring import Scoring
 from streams.settings import Settings
@@ -43,6 +45,7 @@ from streams.wire.decision_line import NOTHING_TOLD, contributions_told, feature
 log = structlog.get_logger()
 
 SAMPLES = 5
+PIECE = 200  # payments that are scored together, and fewer than twice that
 
 
 class _Answers(NamedTuple):
@@ -64,6 +67,7 @@ class _Now(NamedTuple):
 class _Pending(Struct, gc=False):
     """A transaction between the two passes."""
 
+    batch: Decided  # that it becomes a part of
     record: ConsumerRecord
     received: float  # the broker's timestamp, seconds since 1970
     transaction: Transaction
@@ -75,6 +79,14 @@ class _Pending(Struct, gc=False):
     ruleset_version: str  # of the set that gave the verdict: another may come while the model scores
     why: FallbackReason | None  # already known not to be the model's
     row: int = -1  # in the scored matrix
+
+
+class _Piece(NamedTuple):
+    """What is scored together."""
+
+    pending: list[_Pending]
+    matrix: NDArray[np.float64]
+    answers: Awaitable[_Answers]
 
 
 class Decider:
@@ -105,32 +117,52 @@ class Decider:
         self._clock = clock
         self._monotonic = monotonic
 
-    async def decide(self, lane: LaneState, records: Sequence[ConsumerRecord]) -> Decided:
-        """Decide every record of one partition's batch, in order: a decision, a dead letter or a known duplicate.
+    async def decide(self, taken: Sequence[Taken]) -> list[Decided]:
+        """Decide every record of each lane's batch, in order: a decision, a dead letter or a known duplicate.
 
-        What it raises leaves the lane's profiles as they were.
+        What it raises leaves the lanes' profiles as they were.
         """
         try:
-            return await self._decide(lane, records)
+            return await self._decide(taken)
         except BaseException:
-            lane.profiles.roll_back()
+            for each in taken:
+                each.lane.profiles.roll_back()
             raise
 
-    async def _decide(self, lane: LaneState, records: Sequence[ConsumerRecord]) -> Decided:
-        decided = Decided()
+    async def _decide(self, taken: Sequence[Taken]) -> list[Decided]:
         if self._knowledge.review_minor != self._review_minor:
             self._reprice(self._knowledge.review_minor)
-        behind = lane.gate.is_behind(lane.lag, self._monotonic())
-        pending = self._prepare(lane, records, decided, behind=behind)
-        matrix = matrix_of([each.features for each in pending])
-        answers = await self._score(pending, matrix)
+        decided = [Decided() for _ in taken]
+        pieces = []
+        for pending in self._prepared(taken, decided):
+            matrix = matrix_of([each.features for each in pending])
+            pieces.append(_Piece(pending, matrix, asyncio.ensure_future(self._score(pending, matrix))))
+            await asyncio.sleep(0)  # it is on its way to the scorer now, and heartbeats share the loop
+        for piece in pieces:
+            self._conclude_piece(piece, await piece.answers)
+        for each, batch in zip(taken, decided, strict=True):
+            batch.block_limit_reached = self._block_limit.reached
+            batch.profiles = [Outgoing(card, packed) for card, packed in each.lane.profiles.commit()]
+        return decided
+
+    def _prepared(self, taken: Sequence[Taken], decided: Sequence[Decided]) -> Iterator[list[_Pending]]:
+        """Those that are to be concluded, in pieces."""
+        piece: list[_Pending] = []
+        for each, batch in zip(taken, decided, strict=True):
+            behind = each.lane.gate.is_behind(each.lane.lag, self._monotonic())
+            for begin in range(0, len(each.records), PIECE):
+                piece += self._prepare(each.lane, each.records[begin : begin + PIECE], batch, behind=behind)
+                if len(piece) >= PIECE:
+                    yield piece
+                    piece = []
+        if piece:
+            yield piece
+
+    def _conclude_piece(self, piece: _Piece, answers: _Answers) -> None:
         seconds = self._clock()
         now = _Now(seconds, datetime.fromtimestamp(seconds, UTC), self._monotonic())
-        for each, row in zip(pending, numbers(matrix), strict=True):
-            self._conclude(each, features_told(row), answers, now, decided)
-        decided.block_limit_reached = self._block_limit.reached
-        decided.profiles = [Outgoing(card, packed) for card, packed in lane.profiles.commit()]
-        return decided
+        for each, row in zip(piece.pending, numbers(piece.matrix), strict=True):
+            self._conclude(each, features_told(row), answers, now)
 
     def _reprice(self, told: int | None) -> None:
         """Take a review to cost what was told, within the bounds that settings approve."""
@@ -153,7 +185,7 @@ class Decider:
                 transaction = read_transaction(record.key, record.value, received)
                 profile = Profile() if record.key == CANARY_KEY else lane.profiles.check_out(record.key)
                 why = self._why_not_the_model(transaction, now - received, behind=behind, withheld=withheld)
-                prepared = self._prepare_one(record, received, transaction, profile, why)
+                prepared = self._prepare_one(decided, record, received, transaction, profile, why)
             except MalformedRecord as malformed:
                 decided.malformed[malformed.reason] += 1
                 decided.dead_letters.append(Outgoing(*dead_letter(record, malformed)))
@@ -166,6 +198,7 @@ class Decider:
 
     def _prepare_one(
         self,
+        batch: Decided,
         record: ConsumerRecord,
         received: float,
         transaction: Transaction,
@@ -187,7 +220,8 @@ class Decider:
         ruleset = knowledge.ruleset
         verdict = _verdict(ruleset, transaction, row, recent)
         profile.observe(at, transaction.amount_minor, hashed, content, marks)
-        return _Pending(record, received, transaction, profile, at, hashed, row, verdict, ruleset.ruleset_version, why)
+        version = ruleset.ruleset_version
+        return _Pending(batch, record, received, transaction, profile, at, hashed, row, verdict, version, why)
 
     def _why_not_the_model(
         self, transaction: Transaction, age: float, *, behind: bool, withheld: FallbackReason | None
@@ -213,7 +247,8 @@ class Decider:
             return _Answers(why_not=failure.reason)
         return _Answers(scored.scores(), numbers(scored.answer.log_odds))
 
-    def _conclude(self, each: _Pending, features: Raw, answers: _Answers, now: _Now, decided: Decided) -> None:
+    def _conclude(self, each: _Pending, features: Raw, answers: _Answers, now: _Now) -> None:
+        decided = each.batch
         is_scored = each.row >= 0 and answers.why_not is None
         score = answers.scores[each.row] if is_scored else None
         contributions = contributions_told(score.told, answers.numbers[each.row]) if score is not None else NOTHING_TOLD

@@ -1,4 +1,4 @@
-"""What a worker reads, handed to its lanes: one poll for all partitions, a queue for each."""
+"""What a worker reads, kept for its lanes: one poll for all partitions, a queue for each."""
 
 import asyncio
 import contextlib
@@ -24,16 +24,10 @@ class Inlet:
     partition: TopicPartition
     consumer: AIOKafkaConsumer
     waiting: deque[ConsumerRecord] = field(default_factory=deque)
-    _some: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def take(self, most: int, timeout_seconds: float) -> Sequence[ConsumerRecord]:
-        """Up to `most` records in order; none if none came in time."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_seconds):
-                await self._some.wait()
+    def take(self, most: int) -> Sequence[ConsumerRecord]:
+        """Up to `most` records in order."""
         taken = [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
-        if not self.waiting:
-            self._some.clear()
         if len(self.waiting) < RESUME_BELOW and self.partition in self.consumer.paused():
             self.consumer.resume(self.partition)
         return taken
@@ -41,7 +35,6 @@ class Inlet:
     def add(self, records: Sequence[ConsumerRecord]) -> None:
         """Queue what was read."""
         self.waiting.extend(records)
-        self._some.set()
         if len(self.waiting) > PAUSE_ABOVE:
             self.consumer.pause(self.partition)
 
@@ -53,14 +46,29 @@ class Inlet:
 class Intake:
     """Polls for all lanes of an assignment.
 
-    aiokafka asks a broker for more once every partition of its last answer was taken up, or 100 ms later. Lanes that
-    each polled their own partition would all go at the pace of the slowest.
+    aiokafka asks a broker for more once every partition of its last answer was taken up, or 100 ms later. So all are
+    polled at once, and what a lane has no use for yet waits here.
     """
 
     def __init__(self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> None:
         self._consumer = consumer
         self._inlets = {partition: Inlet(partition, consumer) for partition in partitions}
+        self._stirred = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Records that nobody has taken yet."""
+        return sum(len(each.waiting) for each in self._inlets.values())
+
+    async def stirs(self) -> None:
+        """Wait until more has come, or somebody else says that something has changed."""
+        self._stirred.clear()
+        await self._stirred.wait()
+
+    def stir(self) -> None:
+        """Wake whoever waits."""
+        self._stirred.set()
 
     def inlet(self, partition: TopicPartition) -> Inlet:
         """Where the lane of this partition takes its records."""
@@ -83,6 +91,8 @@ class Intake:
                 polled = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_AT_ONCE)
                 for partition, records in polled.items():
                     self._inlets[partition].add(records)
+                if polled:
+                    self.stir()
                 await asyncio.sleep(GATHER_SECONDS)
         except asyncio.CancelledError:
             raise

@@ -1,6 +1,10 @@
-"""What a lane carries from batch to batch."""
+"""What a lane carries from batch to batch, and a batch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from aiokafka import ConsumerRecord
 
 from rules.lag import LagGate
 from streams.deciding.profiles import ProfileStore
@@ -15,3 +19,10 @@ class LaneState:
     profiles: ProfileStore
     gate: LagGate
     lag: int = 0  # records between the batch's last and the end of the partition
+
+
+class Taken(NamedTuple):
+    """A batch: the next records of a lane, one or more, in their order."""
+
+    lane: LaneState
+    records: Sequence[ConsumerRecord]

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from uuid import uuid4
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -18,12 +19,16 @@ from streams.deciding.agent import DecidingAgent
 from streams.deciding.group_offsets import GroupOffsets
 from streams.deciding.intake import Intake
 from streams.deciding.knowledge import Knowledge
-from streams.deciding.lane import Lane, Told, fenced_producer, given_up
+from streams.deciding.lane import Lane
 from streams.deciding.lane_state import LaneState
-from streams.deciding.left_open import left_open
+from streams.deciding.left_open import BATCHES, CLAIMS, left_open
 from streams.deciding.loop_pauses import LoopPauses
+from streams.deciding.ownership import lock, take_over
 from streams.deciding.profiles import ProfileStore, restore
 from streams.deciding.resumption import resume_at
+from streams.deciding.rounds import Rounds, Told
+from streams.deciding.transactional import fencing_producer, given_up
+from streams.deciding.writer import Writer
 from streams.settings import Settings
 
 log = structlog.get_logger()
@@ -36,11 +41,11 @@ LEFT_OPEN_SECONDS = 5.0  # and then it is told
 class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
     """Opens a lane for each assigned partition, and closes them before the next rebalance.
 
-    Opening is in this order and no other: start the producer (which fences the predecessor and ends its open
-    transaction), see that it did, restore the profiles and the next offset noted with them, seek, start, and only then
-    read. What is restored before fencing may be behind what the predecessor still commits, and then a batch is decided
+    Opening is in this order and no other: fence whoever may still write for the partition, which ends his open
+    transaction; see that it did; restore the profiles and the next offset noted with them; seek, start, and only then
+    read. What is restored before fencing may be behind what a predecessor still commits, and then a batch is decided
     twice.
-    Until a lane has started, nothing was read or written for it, so a revocation breaks an opening off at any point.
+    Until a lane has started, nothing was decided for it, so a revocation breaks an opening off at any point.
     """
 
     def __init__(
@@ -62,8 +67,8 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._on_assigned = on_assigned
         self._on_left_open = on_left_open  # with the number of partitions that wait
         self._input = name_of(Topic.TRANSACTIONS, settings.topics)
-        self._lanes: list[Lane] = []
-        self._producers: list[AIOKafkaProducer] = []  # of the lanes, and of those that an opening has not come to
+        self._rounds: Rounds | None = None
+        self._producers: list[AIOKafkaProducer] = []  # the one that writes, and locks of partitions that are not open
         self._intake: Intake | None = None
         self._opening: asyncio.Task[None] | None = None
         self._feedback: Follower | None = None
@@ -97,6 +102,10 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
             retry_backoff_ms=RETRY_MS,
         )
 
+    @property
+    def _lanes(self) -> Sequence[Lane]:
+        return () if self._rounds is None else self._rounds.lanes
+
     def states(self) -> Iterable[LaneState]:
         """Of the lanes that are open."""
         return [lane.state for lane in self._lanes]
@@ -105,7 +114,7 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         """Finish the batches in hand and go. The static member keeps its place until its session ends."""
         if self._minder is not None:
             self._minder.cancel()
-        lanes = self._lanes
+        lanes = self._lanes  # that know where they stand once they are closed
         await self._close()
         if self._offsets is not None:
             await self._offsets.stop(_places(lanes))
@@ -143,21 +152,33 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
             give_up("assignment_failed", error)  # a partition half open must not be decided
 
     async def _open(self, partitions: list[TopicPartition]) -> None:
-        """All whose predecessor's transaction is over, at once; any other as soon as it is."""
+        """All whose predecessors' transactions are over, at once; any other as soon as they are."""
         began = time.monotonic()
-        numbers = [each.partition for each in partitions]
-        producers, _ = await asyncio.gather(asyncio.gather(*map(self._fence, numbers)), self._follow_cards(numbers))
-        fenced = dict(zip(partitions, producers, strict=True))
+        waiting = {each.partition: each for each in partitions}
+        owner = f"lanes-{uuid4().hex}"
+        writing, locks, _ = await asyncio.gather(
+            self._started(fencing_producer(self._settings, owner)),
+            asyncio.gather(*(self._started(lock(self._settings, each)) for each in waiting)),
+            self._follow_cards(list(waiting)),
+        )
+        locked = dict(zip(waiting, locks, strict=True))
         self._consumer.pause(*partitions)
         self._intake = Intake(self._consumer, partitions)
         self._intake.start()
+        writer = Writer(self._settings, writing)
+        self._rounds = Rounds(
+            self._settings.lanes, intake=self._intake, writer=writer, agent=self._agent, told=self._told
+        )
         told: dict[int, tuple[str, ...]] = {}
         while True:
-            left = await left_open(self._settings, [each.partition for each in fenced])
-            ended = [each for each in fenced if each.partition not in left]
-            if ended or not fenced:
-                await self._start_lanes(self._intake, {each: fenced.pop(each) for each in ended}, began)
-            if not fenced:
+            left = await left_open(self._settings, waiting, CLAIMS)
+            await take_over(self._settings, {each: locked[each] for each in waiting if each not in left}, owner)
+            left |= await left_open(self._settings, [each for each in waiting if each not in left], BATCHES)
+            ended = [each for each in waiting if each not in left]
+            if ended or not waiting:
+                await self._start_lanes(self._rounds, self._intake, [waiting.pop(each) for each in ended], began)
+                await asyncio.gather(*(self._stopped(locked.pop(each)) for each in ended))
+            if not waiting:
                 break
             if time.monotonic() - began > LEFT_OPEN_SECONDS:  # a marker may be seen a moment after it is written
                 self._on_left_open(len(left))
@@ -168,28 +189,25 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._on_left_open(0)
 
     async def _start_lanes(
-        self, intake: Intake, fenced: Mapping[TopicPartition, AIOKafkaProducer], began: float
+        self, rounds: Rounds, intake: Intake, partitions: Sequence[TopicPartition], began: float
     ) -> None:
-        partitions = list(fenced)
         numbers = [each.partition for each in partitions]
         async with LoopPauses() as pauses:
             profiles = name_of(Topic.PROFILES, self._settings.topics)
             stores = await restore(self._settings.broker, profiles, numbers) if numbers else {}
             ends = await self._consumer.end_offsets(partitions)
-        for partition in partitions:
-            lane = Lane(
-                settings=self._settings,
-                next=await self._sought(partition, resume_at(stores[partition.partition].noted, ends[partition])),
-                inlet=intake.inlet(partition),
-                producer=fenced[partition],
-                state=self._state(partition, stores[partition.partition]),
-                agent=self._agent,
-                told=self._told,
+        lanes = [
+            Lane(
+                inlet=intake.inlet(each),
+                state=self._state(each, stores[each.partition]),
+                next=await self._sought(each, resume_at(stores[each.partition].noted, ends[each])),
+                profile_idle_days=self._settings.lanes.profile_idle_days,
             )
-            self._lanes.append(lane)
-            lane.start()
-            self._consumer.resume(partition)
-        self._on_assigned(len(self._lanes))
+            for each in partitions
+        ]
+        rounds.add(lanes)
+        self._consumer.resume(*partitions)
+        self._on_assigned(len(rounds.lanes))
         log.info(
             "lanes_open",
             partitions=numbers,
@@ -207,10 +225,14 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
             self._consumer.seek(partition, begin)
         return begin
 
-    async def _fence(self, partition: int) -> AIOKafkaProducer:
-        producer = await fenced_producer(self._settings, partition)
+    async def _started(self, starting: Awaitable[AIOKafkaProducer]) -> AIOKafkaProducer:
+        producer = await starting
         self._producers.append(producer)
         return producer
+
+    async def _stopped(self, producer: AIOKafkaProducer) -> None:
+        await given_up(producer)
+        self._producers.remove(producer)
 
     def _state(self, partition: TopicPartition, profiles: ProfileStore) -> LaneState:
         deadline = self._settings.deadline
@@ -240,8 +262,9 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         if self._intake is not None:
             await self._intake.stop()
             self._intake = None
-        lanes, self._lanes = self._lanes, []
-        await asyncio.gather(*(lane.close() for lane in lanes))
+        rounds, self._rounds = self._rounds, None
+        if rounds is not None:
+            await rounds.close()
         producers, self._producers = self._producers, []
         await asyncio.gather(*(given_up(producer) for producer in producers))
         if self._feedback is not None:

@@ -6,7 +6,7 @@ What is left open then looks undone to whoever takes the lane over, and is commi
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from aiokafka import TopicPartition
 
@@ -14,13 +14,15 @@ from streams.broker.clients import reader
 from streams.broker.topics import DECISIONS, Topic, name_of
 from streams.settings import Settings
 
+CLAIMS = (Topic.LANE_OWNERS,)
+# Not `transactions.DLT`: the learner writes there, too, and a dead letter is no decision.
+BATCHES = (*DECISIONS.values(), Topic.PROFILES)
 
-async def left_open(settings: Settings, partitions: Iterable[int]) -> dict[int, tuple[str, ...]]:
-    """Those of these lanes, fenced already, that have records without a marker behind them, and where these begin.
 
-    `transactions.DLT` is not looked at: the learner writes there, too, and a dead letter is no decision.
-    """
-    topics = (*DECISIONS.values(), Topic.PROFILES)
+async def left_open(
+    settings: Settings, partitions: Collection[int], topics: Iterable[Topic]
+) -> dict[int, tuple[str, ...]]:
+    """Those of these partitions, fenced already, that have records without a marker, and where these begin."""
     looked_at = [TopicPartition(name_of(topic, settings.topics), number) for topic in topics for number in partitions]
     if not looked_at:
         return {}

@@ -11,7 +11,7 @@ import itertools
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from chaos.schedule import FaultKind
@@ -31,15 +31,13 @@ class Mutant:
     apply: Callable[[], None]
 
 
-def _transaction_id_of_its_own() -> None:
-    """No fencing: every process has transactional ids of its own, so a predecessor is never stopped."""
-    from streams.deciding import lane, lanes
+def _no_fence() -> None:
+    """Whoever has claimed a partition before is found, and never stopped."""
+    from streams.deciding import ownership
 
-    async def unfenced(settings: Any, partition: int) -> Any:
-        return await real(replace(settings, app=f"{settings.app}-{os.getpid()}"), partition)
+    async def nothing(settings: Any, owner: str) -> None: ...
 
-    real = lane.fenced_producer
-    lanes.fenced_producer = unfenced
+    ownership._fence = nothing
 
 
 def _offset_before_fence() -> None:
@@ -83,104 +81,106 @@ def _offsets_never_committed() -> None:
 
 
 def _offsets_first() -> None:
-    """At most once: the next offset is noted in a transaction of its own before the batch is decided."""
-    from streams.deciding import lane
+    """At most once: the next offsets are noted in a transaction of their own before the round is decided."""
+    from streams.deciding import rounds
     from streams.deciding.batch import Decided
+    from streams.deciding.resumption import note
 
-    async def decide(self: Any, records: Any) -> None:
-        await self.producer.begin_transaction()
-        await self._commit(Decided(profiles=[lane.note(records[-1].offset + 1)]))
+    async def decide(self: Any, taken: Any) -> None:
+        partitions = [lane.state.partition for lane, _ in taken]
+        notes = [Decided(profiles=[note(each.records[-1].offset + 1)]) for _, each in taken]
+        await self._writer.transact(zip(partitions, notes, strict=True))
         await asyncio.sleep(0.05)
-        decided = await self.agent.ask(self.state, records, 10.0)
-        await self.producer.begin_transaction()
-        await self._commit(decided)
-        self.told(self.state, decided)
+        decided = await self._agent.ask([each for _, each in taken], 10.0)
+        await self._writer.transact(zip(partitions, decided, strict=True))
+        for (lane, _), batch in zip(taken, decided, strict=True):
+            self._told(lane.state, batch)
 
-    lane.Lane._decide = decide
+    rounds.Rounds._decide = decide
 
 
 def _outside_the_transaction(kind: str) -> Callable[[], None]:
     def apply() -> None:
         from streams.broker.clients import sender
         from streams.broker.topics import Topic
-        from streams.deciding import lane
+        from streams.deciding.writer import Writer
+        from streams.settings import load_settings
 
-        real = lane.Lane._send
+        real = Writer._send
         plain: dict[str, Any] = {}
 
-        async def send(self: Any, topic: str, outgoing: list[Any]) -> Any:
+        async def send(self: Any, topic: str, partition: int, outgoing: list[Any]) -> Any:
             if (kind == "profiles") != (topic.endswith(Topic.PROFILES)):
-                return await real(self, topic, outgoing)
+                return await real(self, topic, partition, outgoing)
             if "producer" not in plain:
-                plain["producer"] = sender(self.settings.broker)
+                plain["producer"] = sender(load_settings(None, os.environ).broker)
                 await plain["producer"].start()
             for each in outgoing:
                 await plain["producer"].send(
-                    topic, key=each.key, value=each.value, headers=each.headers, partition=self.state.partition
+                    topic, key=each.key, value=each.value, headers=each.headers, partition=partition
                 )
             await plain["producer"].flush()
             await asyncio.sleep(0.1)  # the moment between the two writes, held open
             return []
 
-        lane.Lane._send = send
+        Writer._send = send
 
     return apply
 
 
-def _outgoing(change: Callable[[Any, str, list[Any], Any], list[Any]]) -> Callable[[], None]:
-    """Change what a lane is about to send: (lane, topic, records, numbers) to records."""
+def _outgoing(change: Callable[[str, list[Any], Any], list[Any]]) -> Callable[[], None]:
+    """Change what is about to be sent: (topic, records, numbers) to records."""
 
     def apply() -> None:
-        from streams.deciding import lane
+        from streams.deciding.writer import Writer
 
-        real, numbers = lane.Lane._send, itertools.count(1)
+        real, numbers = Writer._send, itertools.count(1)
 
-        async def send(self: Any, topic: str, outgoing: list[Any]) -> Any:
-            return await real(self, topic, change(self, topic, outgoing, numbers))
+        async def send(self: Any, topic: str, partition: int, outgoing: list[Any]) -> Any:
+            return await real(self, topic, partition, change(topic, outgoing, numbers))
 
-        lane.Lane._send = send
+        Writer._send = send
 
     return apply
 
 
-def _drop_sometimes(lane: Any, topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
+def _drop_sometimes(topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
     return outgoing[1:] if "decisions." in topic and next(numbers) % 50 == 0 else outgoing
 
 
-def _twice_sometimes(lane: Any, topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
+def _twice_sometimes(topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
     return outgoing + outgoing[:1] if "decisions." in topic and next(numbers) % 50 == 0 else outgoing
 
 
-def _without_key(lane: Any, topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
+def _without_key(topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
     return [each._replace(key=None) for each in outgoing] if "decisions." in topic else outgoing
 
 
-def _backwards(lane: Any, topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
+def _backwards(topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
     return outgoing[::-1] if "decisions." in topic else outgoing
 
 
-def _no_dead_letters(lane: Any, topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
+def _no_dead_letters(topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
     return [] if topic.endswith("DLT") else outgoing
 
 
-def _without_note(lane: Any, topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
+def _without_note(topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
     return [each for each in outgoing if each.key != b"/next"]
 
 
-def _no_profiles(lane: Any, topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
+def _no_profiles(topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
     return [] if topic.endswith("profiles") and next(numbers) % 20 == 0 else outgoing
 
 
 def _other_partition() -> None:
     """Decisions of partition 0 go to partition 1."""
-    from streams.deciding import lane
+    from streams.deciding.writer import Writer
 
-    async def dispatch(self: Any, batch: Any, topic: str) -> Any:
-        batch.close()
-        partition = 1 if self.state.partition == 0 and "decisions." in topic else self.state.partition
-        return await self.producer.send_batch(batch, topic, partition=partition)
+    async def dispatch(self: Any, batch: Any, topic: str, partition: int) -> Any:
+        return await real(self, batch, topic, 1 if partition == 0 and "decisions." in topic else partition)
 
-    lane.Lane._dispatch = dispatch
+    real = Writer._dispatch
+    Writer._dispatch = dispatch
 
 
 def _repeats_unknown() -> None:
@@ -243,7 +243,7 @@ def _mutant(
 KILLS = (KILL, KILL, KILL)
 
 MUTANTS: Mapping[str, Mutant] = {
-    "no-fencing": _mutant("no fencing", _transaction_id_of_its_own, TWICE, PROFILES, faults=(ZOMBIE, ZOMBIE, ZOMBIE)),
+    "no-fencing": _mutant("no fencing", _no_fence, TWICE, PROFILES, faults=(ZOMBIE, ZOMBIE, ZOMBIE)),
     "offset-before-fence": _mutant(
         "offset read before fencing", _offset_before_fence, TWICE, faults=(ZOMBIE, ZOMBIE, ZOMBIE), twice=0.0
     ),

@@ -32,8 +32,9 @@ from models.warm_up import WarmUp
 from rules.decision import InputPosition
 from streams.auditing.audit import audit_topics
 from streams.broker.topics import DECISIONS, Topic
-from streams.deciding.lane import fenced_producer
+from streams.deciding.ownership import lock, take_over
 from streams.deciding.resumption import note
+from streams.deciding.transactional import fencing_producer
 from streams.operating.simulating import simulate
 from streams.reconciling.reading import reconciled
 from streams.supervising import supervisor as supervising
@@ -207,8 +208,11 @@ WAITING = 4_000  # payments in each partition: more than it can decide, one a tr
 
 async def decide_until_fenced(outside: Outside, partition: int, began: asyncio.Event) -> int:
     """Go on as a worker does that lost its partition unawares, a transaction for each record; how many it decided."""
-    topic = outside.name(Topic.TRANSACTIONS)
-    producer = await fenced_producer(outside.settings, partition)
+    topic, name = outside.name(Topic.TRANSACTIONS), f"lanes-earlier-{partition}"
+    producer = await fencing_producer(outside.settings, name)
+    locked = await lock(outside.settings, partition)
+    await take_over(outside.settings, {partition: locked}, name)
+    await locked.stop()
     try:
         for offset in range(WAITING):
             place = InputPosition(topic=topic, partition=partition, offset=offset)

@@ -172,6 +172,7 @@ def test_acls_follow_app_and_prefix() -> None:
     assert re.findall(r"--transactional-id (\S+)", commands) == [
         "pay-eu.0",
         "pay-eu.1",
+        "pay-eu.lanes-",
         "pay-eu.learner",
         "pay-eu.reconciler",
         "pay-eu.console",

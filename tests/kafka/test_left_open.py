@@ -16,13 +16,15 @@ from support.processes import running_worker
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.kafka_launch import KafkaOptions
 from streams.broker.topics import Topic
-from streams.deciding.lane import fenced_producer
-from streams.deciding.left_open import left_open
+from streams.deciding.left_open import BATCHES, left_open
+from streams.deciding.ownership import lock, take_over
+from streams.deciding.transactional import fencing_producer
 from streams.settings import Settings
 
 pytestmark = pytest.mark.kafka
 
 STUCK, WELL = 0, 1
+EARLIER, NEXT = "lanes-earlier", "lanes-next"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,8 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
 
 async def write(settings: Settings, topic: str, *, unknown: bool) -> None:
     """Write a record as the owner of the partition, and go away in the middle of the transaction."""
-    producer = await fenced_producer(settings, STUCK)
+    producer = await fencing_producer(settings, EARLIER)
+    await claim(settings, EARLIER, [STUCK])
     await producer.begin_transaction()
     if unknown:
         producer._txn_manager._txn_partitions.add(TopicPartition(topic, STUCK))
@@ -46,14 +49,21 @@ async def write(settings: Settings, topic: str, *, unknown: bool) -> None:
     await producer.stop()
 
 
-async def take_over(settings: Settings) -> dict[int, tuple[str, ...]]:
-    await (await fenced_producer(settings, STUCK)).stop()
-    return await left_open(settings, [STUCK, WELL])
+async def claim(settings: Settings, owner: str, partitions: list[int]) -> None:
+    locks = {each: await lock(settings, each) for each in partitions}
+    await take_over(settings, locks, owner)
+    for each in locks.values():
+        await each.stop()
+
+
+async def succeed(settings: Settings) -> dict[int, tuple[str, ...]]:
+    await claim(settings, NEXT, [STUCK, WELL])
+    return await left_open(settings, [STUCK, WELL], BATCHES)
 
 
 async def abort(settings: Settings, topic: str) -> None:
     """Write the marker that is missing, by a transaction of the same producer."""
-    producer = await fenced_producer(settings, STUCK)
+    producer = await fencing_producer(settings, EARLIER)
     await producer.begin_transaction()
     await (await producer.send(topic, value=b"{}", key=b"tok_left", partition=STUCK))
     await producer.abort_transaction()
@@ -65,15 +75,15 @@ def test_what_the_fence_did_not_end_is_found_and_what_it_did_is_not(outside: Out
     name, settings = outside.name(topic), outside.settings
 
     asyncio.run(write(settings, name, unknown=False))
-    assert asyncio.run(take_over(settings)) == {}
+    assert asyncio.run(succeed(settings)) == {}
 
     asyncio.run(write(settings, name, unknown=True))
-    left = asyncio.run(take_over(settings))
+    left = asyncio.run(succeed(settings))
     assert list(left) == [STUCK]
     assert [place.split(" from ")[0] for place in left[STUCK]] == [f"{name}-{STUCK}"]
 
     asyncio.run(abort(settings, name))
-    assert asyncio.run(take_over(settings)) == {}
+    assert asyncio.run(succeed(settings)) == {}
 
 
 def test_a_worker_decides_nothing_there_until_it_is_aborted_and_everything_elsewhere(outside: Outside) -> None:

@@ -21,7 +21,7 @@ from rules.ruleset import RuleSet, parse_ruleset
 from streams.deciding.batch import Decided
 from streams.deciding.decider import Decider
 from streams.deciding.knowledge import Knowledge
-from streams.deciding.lane_state import LaneState
+from streams.deciding.lane_state import LaneState, Taken
 from streams.deciding.profiles import ProfileStore
 from streams.deciding.scoring import Scoring
 from streams.settings import Settings
@@ -85,7 +85,8 @@ class Desk:
         )
 
     async def decide(self, *records: ConsumerRecord) -> Decided:
-        return await self.decider.decide(self.lane, records)
+        [decided] = await self.decider.decide([Taken(self.lane, records)])
+        return decided
 
     async def decision(self, sent: Transaction, *, at: float = NOW) -> Decision:
         """The one decision on a payment sent alone."""

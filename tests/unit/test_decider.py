@@ -12,7 +12,7 @@ import pytest
 from aiokafka import ConsumerRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.deciding import NOW, Desk, dead_letters, decisions, default_rules, record_of, transaction
+from support.deciding import NOW, Desk, a_lane, dead_letters, decisions, default_rules, record_of, transaction
 from support.fake_scorer import scored
 from support.records import consumed
 
@@ -29,8 +29,10 @@ from rules.decision import DecisionSource, FallbackReason, Outcome, ReasonCode
 from rules.exploration import ExplorationPolicy
 from rules.review_price import CapacityPolicy
 from rules.ruleset import RuleSet
+from streams.deciding import decider as decider_module
 from streams.deciding.batch import Decided
 from streams.deciding.decider import SAMPLES
+from streams.deciding.lane_state import LaneState, Taken
 from streams.deciding.scorer_child import Scored
 from streams.deciding.scorer_frames import TOP
 from streams.settings import Settings
@@ -166,6 +168,51 @@ async def test_each_record_ends_as_exactly_one_of_three(sent: list[tuple[str, in
     told = Counter(letter.reason for letter in letters) | Counter(decided=len(made), duplicate=duplicates)
     assert +told == +expected
     assert len({decision.transaction_id for decision in made}) == len(made)
+
+
+def a_lane_of(partition: int) -> LaneState:
+    return replace(a_lane(), partition=partition)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9)), min_size=1, max_size=40), st.integers(1, 5))
+async def test_a_round_comes_to_what_its_batches_come_to_one_by_one(sent: list[tuple[int, int]], piece: int) -> None:
+    """Payments of few cards in three lanes, in pieces that cut through batches; some come twice."""
+    together, apart = Desk(), Desk()
+    lanes, batches = [a_lane_of(number) for number in range(3)], [a_lane_of(number) for number in range(3)]
+    records: list[list[ConsumerRecord]] = [[], [], []]
+    for offset, (partition, number) in enumerate(sent):
+        payment = transaction(
+            number, transaction_id=f"t-{partition}-{number}", pan_token=f"tok_{partition}_{number % 3}"
+        )
+        records[partition].append(record_of(payment, offset=offset))
+    taken = [Taken(lane, each) for lane, each in zip(lanes, records, strict=True) if each]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decider_module, "PIECE", piece)
+        rounds = await together.decider.decide(taken)
+    one_by_one = [
+        (await apart.decider.decide([Taken(lane, each)]))[0]
+        for lane, each in zip(batches, records, strict=True)
+        if each
+    ]
+    for whole, alone in zip(rounds, one_by_one, strict=True):
+        assert decisions(whole) == decisions(alone)
+        assert (whole.profiles, whole.duplicates, whole.tallies) == (alone.profiles, alone.duplicates, alone.tallies)
+    assert sum(map(len, together.scorer.asked)) == sum(map(len, apart.scorer.asked))
+    assert all(len(each) < 2 * piece for each in together.scorer.asked)
+
+
+async def test_a_piece_is_scored_while_the_next_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decider_module, "PIECE", 2)
+    desk = Desk()
+    asked: list[int] = []
+    prepare = desk.decider._prepare_one
+    monkeypatch.setattr(
+        desk.decider, "_prepare_one", lambda *given: (asked.append(len(desk.scorer.asked)), prepare(*given))[1]
+    )
+    batch = await desk.decide(*(record_of(transaction(number), offset=number) for number in range(5)))
+    assert asked == [0, 0, 1, 1, 2]
+    assert [decision.input.offset for decision in decisions(batch)] == [0, 1, 2, 3, 4]
 
 
 async def test_a_payment_sent_twice_in_a_batch_is_decided_once() -> None:

@@ -35,10 +35,10 @@ async def reading(consumer: FakeConsumer, monkeypatch: pytest.MonkeyPatch) -> As
 async def taken(inlet: Inlet, most: int) -> list[int]:
     """Offsets of the next records, as many as wanted, whatever pieces they come in."""
     offsets: list[int] = []
-    while len(offsets) < most:
-        pieces = await inlet.take(most - len(offsets), AMPLE)
-        assert pieces
-        offsets += [record.offset for record in pieces]
+    async with asyncio.timeout(AMPLE):
+        while len(offsets) < most:
+            offsets += [record.offset for record in inlet.take(most - len(offsets))]
+            await asyncio.sleep(0)
     return offsets
 
 
@@ -72,9 +72,24 @@ async def test_a_lane_that_takes_nothing_holds_no_other_up_and_is_not_read_for_w
         assert SECOND not in consumer.held
 
 
-async def test_nothing_comes_in_time() -> None:
-    inlet = Inlet(FIRST, FakeConsumer())
-    assert list(await inlet.take(5, 0.01)) == []
+async def test_who_waits_hears_of_what_comes_and_of_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = FakeConsumer()
+    async with reading(consumer, monkeypatch) as intake:
+        waits = asyncio.create_task(intake.stirs())
+        await asyncio.sleep(0.01)
+        assert (waits.done(), intake.waiting) == (False, 0)
+        consumer.feed(FIRST, *records(0, 1))
+        consumer.feed(SECOND, *records(7))
+        await asyncio.wait_for(waits, AMPLE)
+        await until(lambda: intake.waiting == 3)
+
+
+async def test_who_waits_can_be_woken() -> None:
+    intake = Intake(FakeConsumer(), [FIRST])
+    waits = asyncio.create_task(intake.stirs())
+    await asyncio.sleep(0)
+    intake.stir()
+    await asyncio.wait_for(waits, AMPLE)
 
 
 @pytest.mark.parametrize(("end", "behind"), [(8, 0), (108, 100), (None, 0), (3, 0)])

@@ -1,7 +1,7 @@
 """Lanes and the consumer group: an opening that takes long must cost neither the partitions nor anybody's rebalance."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from structlog.testing import capture_logs
 from support.fake_consumer import FakeConsumer
 
+from streams.broker.topics import Topic
 from streams.deciding import lanes as opening
 from streams.deciding.lanes import Lanes
 from streams.deciding.profiles import ProfileStore
@@ -85,43 +86,80 @@ async def test_a_revocation_breaks_an_opening_off() -> None:
     assert lanes.opened == []
 
 
-async def test_an_opening_broken_off_leaves_no_producer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One partition is fenced already and another is not, when the partitions are taken away."""
-    fenced = Producer()
+class Kafka:
+    """The producers that an opening starts, and the transactions that it finds left open; stands in for its modules."""
 
-    async def fence(_settings: Settings, partition: int) -> Producer:
-        if partition == 1:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.writers: dict[str, Producer] = {}  # by name
+        self.locks: dict[int, Producer] = {}
+        self.stuck: set[int] = set()  # partitions that cannot be locked
+        self.left: dict[Topic, dict[int, tuple[str, ...]]] = {}
+        self.claimed: list[tuple[list[int], str]] = []
+        self.wrong: BaseException | None = None  # at the start of any producer
+        monkeypatch.setattr(opening, "fencing_producer", self._writer)
+        monkeypatch.setattr(opening, "lock", self._lock)
+        monkeypatch.setattr(opening, "left_open", self._left_open)
+        monkeypatch.setattr(opening, "take_over", self._take_over)
+        monkeypatch.setattr(opening, "restore", self._restore)
+        monkeypatch.setattr(opening, "LOOK_SECONDS", 0.01)
+        monkeypatch.setattr(opening, "LEFT_OPEN_SECONDS", 0.0)
+        monkeypatch.setattr(Lanes, "_follow_cards", self._nothing)
+
+    async def _writer(self, _settings: Settings, name: str) -> Producer:
+        return self._started(self.writers.setdefault(name, Producer()))
+
+    async def _lock(self, _settings: Settings, partition: int) -> Producer:
+        if partition in self.stuck:
             await asyncio.Event().wait()
-        return fenced
+        return self._started(self.locks.setdefault(partition, Producer()))
 
-    async def follow_nothing(_self: Lanes, _partitions: list[int]) -> None:
-        return
+    def _started(self, producer: Producer) -> Producer:
+        if self.wrong is not None:
+            raise self.wrong
+        return producer
 
-    monkeypatch.setattr(opening, "fenced_producer", fence)
-    monkeypatch.setattr(Lanes, "_follow_cards", follow_nothing)
+    async def _left_open(
+        self, _settings: Settings, partitions: Iterable[int], topics: Iterable[Topic]
+    ) -> dict[int, tuple[str, ...]]:
+        found = [self.left.get(topic, {}) for topic in topics]
+        return {each: places[each] for places in found for each in partitions if each in places}
+
+    async def _take_over(self, _settings: Settings, locks: Mapping[int, Producer], owner: str) -> None:
+        assert not any(each.stopped for each in locks.values())
+        self.claimed.append((sorted(locks), owner))
+
+    async def _restore(self, _broker: object, _topic: str, partitions: list[int]) -> dict[int, ProfileStore]:
+        return {each: ProfileStore() for each in partitions}
+
+    async def _nothing(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
+    return Kafka(monkeypatch)
+
+
+async def test_an_opening_broken_off_leaves_no_producer(kafka: Kafka) -> None:
+    """One partition is locked already and another is not, when the partitions are taken away."""
+    kafka.stuck = {1}
     lanes = some_lanes()
     await lanes.on_partitions_assigned(ASSIGNED)
     await asyncio.sleep(0.01)
 
     await asyncio.wait_for(lanes.on_partitions_revoked([]), 1.0)
 
-    assert fenced.stopped
+    assert kafka.locks[0].stopped
+    assert [each.stopped for each in kafka.writers.values()] == [True]
+    assert kafka.claimed == []
 
 
 @pytest.mark.parametrize("wrong", [RuntimeError("broken"), asyncio.CancelledError()], ids=repr)
 async def test_a_worker_whose_opening_fails_ends_however_it_fails(
-    monkeypatch: pytest.MonkeyPatch, wrong: BaseException
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch, wrong: BaseException
 ) -> None:
     over: list[BaseException] = []
-
-    async def fence(*_: object) -> None:
-        raise wrong
-
-    async def nothing(*_: object) -> None: ...
-
-    monkeypatch.setattr(opening, "fenced_producer", fence)
+    kafka.wrong = wrong
     monkeypatch.setattr(opening, "give_up", lambda _, error: over.append(error))
-    monkeypatch.setattr(Lanes, "_follow_cards", nothing)
     lanes = some_lanes()
     await lanes.on_partitions_assigned(ASSIGNED)
     await asyncio.sleep(0.01)
@@ -142,31 +180,12 @@ class Committing(FakeConsumer):
         assert offset == 7
 
 
+@pytest.mark.parametrize(("topic", "claimed"), [(Topic.APPROVE, [0, 1]), (Topic.LANE_OWNERS, [0])])
 async def test_a_partition_whose_last_transaction_is_left_open_waits_and_no_other_does(
-    monkeypatch: pytest.MonkeyPatch,
+    kafka: Kafka, topic: Topic, claimed: list[int]
 ) -> None:
-    left = {1: ("decisions.approve-1 from offset 3",)}
+    kafka.left[topic] = {1: (f"{topic}-1 from offset 3",)}
     told: list[int] = []
-    started: list[int] = []
-
-    async def fence(*_: object) -> Producer:
-        return Producer()
-
-    async def look(*_: object) -> dict[int, tuple[str, ...]]:
-        return dict(left)
-
-    async def restored(_settings: object, _topic: str, partitions: list[int]) -> dict[int, ProfileStore]:
-        return {each: ProfileStore() for each in partitions}
-
-    async def nothing(*_: object) -> None: ...
-
-    monkeypatch.setattr(opening, "fenced_producer", fence)
-    monkeypatch.setattr(opening, "left_open", look)
-    monkeypatch.setattr(opening, "restore", restored)
-    monkeypatch.setattr(opening, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(opening, "LEFT_OPEN_SECONDS", 0.0)
-    monkeypatch.setattr(opening.Lane, "start", lambda lane: started.append(lane.state.partition))
-    monkeypatch.setattr(Lanes, "_follow_cards", nothing)
     lanes = some_lanes(told.append)
     lanes._consumer = consumer = Committing()
 
@@ -175,15 +194,20 @@ async def test_a_partition_whose_last_transaction_is_left_open_waits_and_no_othe
         async with asyncio.timeout(5.0):
             while len(told) < 3:
                 await asyncio.sleep(0.001)
-            assert started == [0]
+            assert [each.partition for each in lanes.states()] == [0]
             assert consumer.held == {TopicPartition("transactions", 1)}
-            left.clear()
+            assert {tuple(partitions) for partitions, _ in kafka.claimed[:1]} == {tuple(claimed)}
+            assert (kafka.locks[0].stopped, kafka.locks[1].stopped) == (True, False)
+            kafka.left.clear()
             while told[-1] != 0:
                 await asyncio.sleep(0.001)
-        assert started == [0, 1]
+        assert [each.partition for each in lanes.states()] == [0, 1]
         assert consumer.held == set()
         assert set(told[:-1]) == {1}
+        assert {owner for _, owner in kafka.claimed} == set(kafka.writers)
+        assert not any(each.stopped for each in kafka.writers.values())
         await lanes.on_partitions_revoked([])
+    assert all(each.stopped for each in (*kafka.writers.values(), *kafka.locks.values()))
     events = [each["event"] for each in logged]
     assert events == ["lanes_open", "transaction_left_open", "lanes_open"]
 

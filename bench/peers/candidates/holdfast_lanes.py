@@ -19,7 +19,7 @@ from streams.broker.broken_connections import mend_writes  # noqa: E402
 from streams.deciding.agent import DecidingAgent  # noqa: E402
 from streams.deciding.batch import Decided, Outgoing  # noqa: E402
 from streams.deciding.knowledge import Knowledge  # noqa: E402
-from streams.deciding.lane_state import LaneState  # noqa: E402
+from streams.deciding.lane_state import Taken  # noqa: E402
 from streams.deciding.lanes import Lanes  # noqa: E402
 from streams.deciding_app import DecidingApp, Process  # noqa: E402
 from streams.settings import load_settings  # noqa: E402
@@ -58,7 +58,10 @@ class Candidate(faust.Service):  # type: ignore[misc]
         """Leave it."""
         await self._lanes.stop()
 
-    async def _decide(self, _lane: LaneState, records: Sequence[ConsumerRecord]) -> Decided:
+    async def _decide(self, taken: Sequence[Taken]) -> list[Decided]:
+        return [self._batch(each.records) for each in taken]
+
+    def _batch(self, records: Sequence[ConsumerRecord]) -> Decided:
         decided, states = Decided(), self._states
         changed: dict[bytes, State] = {}
         decisions = [decided.decisions[each] for each in OUTCOMES]
