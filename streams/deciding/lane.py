@@ -43,7 +43,7 @@ class Lane:
             self.state.lag = self.inlet.behind(self._last)
 
     def complete(self, decided: Decided, records: Sequence[ConsumerRecord]) -> int:
-        """Add what belongs into the same Kafka transaction: whom the lane forgets, and which input offset comes next."""
+        """Add to a batch whom the lane forgets, and the input offset that comes next; this offset."""
         begin = int(records[-1].offset) + 1
         decided.profiles += self._forgotten()
         decided.profiles.append(note(begin))
