@@ -5,7 +5,7 @@ so that one is scored while the next is prepared.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -45,7 +45,8 @@ from streams.wire.decision_line import NOTHING_TOLD, contributions_told, feature
 log = structlog.get_logger()
 
 SAMPLES = 5
-PIECE = 200  # payments that are scored together, and fewer than twice that
+TURN = 100  # payments between two turns of the loop: the commit under way goes on, and so do heartbeats
+PIECE = 400  # payments that are scored together, and fewer than twice that
 
 
 class _Answers(NamedTuple):
@@ -134,35 +135,37 @@ class Decider:
             self._reprice(self._knowledge.review_minor)
         decided = [Decided() for _ in taken]
         pieces = []
-        for pending in self._prepared(taken, decided):
+        async for pending in self._prepared(taken, decided):
             matrix = matrix_of([each.features for each in pending])
             pieces.append(_Piece(pending, matrix, asyncio.ensure_future(self._score(pending, matrix))))
-            await asyncio.sleep(0)  # it is on its way to the scorer now, and heartbeats share the loop
         for piece in pieces:
-            self._conclude_piece(piece, await piece.answers)
+            await self._conclude_piece(piece, await piece.answers)
         for each, batch in zip(taken, decided, strict=True):
             batch.block_limit_reached = self._block_limit.reached
             batch.profiles = [Outgoing(card, packed) for card, packed in each.lane.profiles.commit()]
         return decided
 
-    def _prepared(self, taken: Sequence[Taken], decided: Sequence[Decided]) -> Iterator[list[_Pending]]:
+    async def _prepared(self, taken: Sequence[Taken], decided: Sequence[Decided]) -> AsyncIterator[list[_Pending]]:
         """Those that are to be concluded, in pieces."""
         piece: list[_Pending] = []
         for each, batch in zip(taken, decided, strict=True):
             behind = each.lane.gate.is_behind(each.lane.lag, self._monotonic())
-            for begin in range(0, len(each.records), PIECE):
-                piece += self._prepare(each.lane, each.records[begin : begin + PIECE], batch, behind=behind)
+            for begin in range(0, len(each.records), TURN):
+                piece += self._prepare(each.lane, each.records[begin : begin + TURN], batch, behind=behind)
                 if len(piece) >= PIECE:
                     yield piece
                     piece = []
+                await asyncio.sleep(0)
         if piece:
             yield piece
 
-    def _conclude_piece(self, piece: _Piece, answers: _Answers) -> None:
+    async def _conclude_piece(self, piece: _Piece, answers: _Answers) -> None:
         seconds = self._clock()
         now = _Now(seconds, datetime.fromtimestamp(seconds, UTC), self._monotonic())
-        for each, row in zip(piece.pending, numbers(piece.matrix), strict=True):
+        for place, (each, row) in enumerate(zip(piece.pending, numbers(piece.matrix), strict=True), start=1):
             self._conclude(each, features_told(row), answers, now)
+            if place % TURN == 0:
+                await asyncio.sleep(0)
 
     def _reprice(self, told: int | None) -> None:
         """Take a review to cost what was told, within the bounds that settings approve."""
