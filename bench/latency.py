@@ -7,18 +7,18 @@ Java compiles itself for a minute before it is as fast as it gets, hence the tim
 """
 
 import asyncio
+import gc
 import json
 import os
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import orjson
@@ -34,6 +34,7 @@ from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
 from models.transaction import Transaction
 from streams.broker.embedded import EmbeddedKafka
+from streams.broker.kafka_launch import KafkaOptions
 from streams.broker.topic_admin import create_topics
 from streams.broker.topics import DECISIONS, Topic, name_of
 from streams.operating.machine import cores_and_processor
@@ -44,7 +45,10 @@ from streams.wire.codec import write_transaction
 WARM_UP_PAYMENTS = 40_000  # a model of ordinary size, so that the scorer has its usual work
 ALONE = 200  # payments, each sent when the one before was decided
 TICK_SECONDS = 0.001
+LOOK_SECONDS = 0.1
 PATIENCE_SECONDS = 10.0
+# The embedded Kafka does without Java's second compiler and has a small heap, for the sake of a quick start.
+AS_IN_PRODUCTION = KafkaOptions(heap_mb=1024, java=("-XX:TieredStopAtLevel=4", "-XX:MaxGCPauseMillis=200"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,18 @@ class Ages:
     decided_p50: float  # up to the decision; the rest is its commit and its way to the reader
     worker_us: float
     broker_us: float
+
+
+class _Paid(NamedTuple):
+    """A payment as it is sent."""
+
+    transaction_id: str
+    key: bytes
+    value: bytes
+
+
+def _paid(transaction: Transaction) -> _Paid:
+    return _Paid(transaction.transaction_id, transaction.pan_token.encode(), write_transaction(transaction))
 
 
 def main(
@@ -97,10 +113,11 @@ def _measure(
 ) -> list[Ages]:
     warm_up = learnt_from_simulation(TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
     needed = round(settle * rates[0] + sum(rates) * seconds) + ALONE + 1_000
-    waiting = [each.transaction for each in islice(traffic(TrafficPolicy(seed=3, cards=20_000)), needed)]
+    waiting = [_paid(each.transaction) for each in islice(traffic(TrafficPolicy(seed=3, cards=20_000)), needed)]
     waiting.reverse()
+    gc.freeze()  # no look through these is to be part of an age
     pin(psutil.Process(), BROKER_CORE)
-    with EmbeddedKafka(home / "kafka") as kafka:
+    with EmbeddedKafka(home / "kafka", AS_IN_PRODUCTION) as kafka:
         environment = os.environ | {
             "HOLDFAST_BROKER": kafka.bootstrap,
             "HOLDFAST_TOPICS_PARTITIONS": str(partitions),
@@ -120,12 +137,12 @@ def _measure(
                     began = time.time()
                     sent = sender.pay(waiting, rate, seconds)
                     spent = spending.between(began, time.time() - 0.1)
-                measured.append(_ages(rate, sent, reader.until(sent), spent))
+                measured.append(_ages(rate, sent, reader.received(sent), spent))
     return measured
 
 
 def _one_by_one(
-    kafka: EmbeddedKafka, worker: psutil.Process, sender: "_Sender", reader: "_Reader", waiting: list[Transaction]
+    kafka: EmbeddedKafka, worker: psutil.Process, sender: "_Sender", reader: "_Reader", waiting: list[_Paid]
 ) -> Ages:
     sent: dict[str, float] = {}
     with Spending([worker], psutil.Process(kafka.pid)) as spending:
@@ -133,7 +150,7 @@ def _one_by_one(
         for _ in range(ALONE):
             sent |= sender.alone(reader, waiting.pop())
         spent = spending.between(began, time.time() - 0.1)
-    return _ages(0.0, sent, reader.until(sent), spent)
+    return _ages(0.0, sent, reader.received(sent), spent)
 
 
 def _ages(
@@ -159,7 +176,7 @@ def _ages(
 
 
 class _Sender:
-    """Sends payments as they are due, each by itself."""
+    """Sends payments one by one, as an acquirer does, and notes when."""
 
     def __init__(self, settings: Settings) -> None:
         self._topic = name_of(Topic.TRANSACTIONS, settings.topics)
@@ -172,7 +189,7 @@ class _Sender:
             }
         )
 
-    def pay(self, waiting: list[Transaction], rate: float, seconds: float) -> dict[str, float]:
+    def pay(self, waiting: list[_Paid], rate: float, seconds: float) -> dict[str, float]:
         """When each was sent, by its id."""
         sent: dict[str, float] = {}
         began = time.monotonic()
@@ -184,29 +201,28 @@ class _Sender:
         self._producer.flush(PATIENCE_SECONDS)
         return sent
 
-    def alone(self, reader: "_Reader", paid: Transaction) -> dict[str, float]:
+    def alone(self, reader: "_Reader", paid: _Paid) -> dict[str, float]:
         """The same of one payment, once it is decided."""
         sent: dict[str, float] = {}
+        heard = reader.heard
         self._send(paid, sent)
         self._producer.flush(PATIENCE_SECONDS)
-        reader.until(sent)
+        reader.until(heard + 1)
         return sent
 
-    def _send(self, paid: Transaction, sent: dict[str, float]) -> None:
-        value = write_transaction(paid)
+    def _send(self, paid: _Paid, sent: dict[str, float]) -> None:
         sent[paid.transaction_id] = time.time()
-        self._producer.produce(self._topic, value, paid.pan_token.encode())
+        self._producer.produce(self._topic, paid.value, paid.key)
 
 
-@dataclass(frozen=True, slots=True)
-class _Received:
+class _Received(NamedTuple):
     at: float  # seconds since 1970
     decided_at: float
     source: str
 
 
 class _Reader:
-    """Reads decisions in a thread, committed ones only."""
+    """Reads decisions in a thread, committed ones only. What they say is looked at afterwards."""
 
     def __init__(self, settings: Settings) -> None:
         self._consumer = Consumer(
@@ -221,7 +237,8 @@ class _Reader:
         names = [name_of(topic, settings.topics) for topic in DECISIONS.values()]
         partitions = range(settings.topics.partitions)
         self._consumer.assign([TopicPartition(name, each, 0) for name in names for each in partitions])
-        self._received: dict[str, _Received] = {}
+        self._heard: list[tuple[float, bytes]] = []
+        self._looked_at = 0  # of those heard
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
 
@@ -234,24 +251,38 @@ class _Reader:
         self._thread.join()
         self._consumer.close()
 
-    def until(self, sent: dict[str, float]) -> dict[str, _Received]:
-        """All received, once these are among them or nothing more is to be hoped for."""
+    @property
+    def heard(self) -> int:
+        """Decisions that came so far."""
+        return len(self._heard)
+
+    def until(self, count: int) -> None:
+        """Wait until so many came, or nothing more is to be hoped for."""
         give_up_at = time.monotonic() + PATIENCE_SECONDS
-        with suppress(IndexError):
-            last = [*sent][-1]
-            while time.monotonic() < give_up_at:
-                if last in self._received and sent.keys() <= self._received.keys():
-                    break
-                time.sleep(TICK_SECONDS)
-        return self._received
+        while len(self._heard) < count and time.monotonic() < give_up_at:
+            time.sleep(TICK_SECONDS)
+
+    def received(self, sent: Mapping[str, float]) -> dict[str, _Received]:
+        """The decisions on these, by the payment, once they are there; what came before is of no use any more."""
+        found: dict[str, _Received] = {}
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while len(found) < len(sent) and time.monotonic() < give_up_at:
+            time.sleep(LOOK_SECONDS)
+            new = self._heard[self._looked_at :]
+            self._looked_at += len(new)
+            for at, value in new:
+                decision = orjson.loads(value)
+                if (paid := decision["transaction_id"]) in sent:
+                    decided_at = datetime.fromisoformat(decision["decided_at"]).timestamp()
+                    found[paid] = _Received(at, decided_at, decision["decision_source"])
+        return found
 
     def _read(self) -> None:
         while not self._ended.is_set():
-            for message in self._consumer.consume(500, 0.005):
-                at = time.time()
-                decision = orjson.loads(message.value() or b"{}")
-                decided_at = datetime.fromisoformat(decision["decided_at"]).timestamp()
-                self._received[decision["transaction_id"]] = _Received(at, decided_at, decision["decision_source"])
+            first = self._consumer.poll(0.1)  # `consume` would wait for as many as it may take
+            at = time.time()
+            for message in () if first is None else (first, *self._consumer.consume(500, 0)):
+                self._heard.append((at, message.value() or b""))
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class Load:
     known_cards: int = 0
     workers: int = 1
     partitions: int = 8
-    batch: int = 2000
+    batch: int = 1000
 
 
 def main(
@@ -95,7 +95,7 @@ def main(
     ] = 0,
     workers: Annotated[int, typer.Option(min=1, max=8, help="On one core together.")] = 1,
     partitions: Annotated[int, typer.Option(min=1, max=64, help="Of the topics: the lanes of the workers.")] = 8,
-    batch: Annotated[int, typer.Option(min=1, max=2000, help="Transactions in a Kafka transaction, at most.")] = 2000,
+    batch: Annotated[int, typer.Option(min=1, max=5000, help="Transactions in a Kafka transaction, at most.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,  # noqa: FBT002
 ) -> None:
     """Measure how many transactions a second workers decide."""

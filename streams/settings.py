@@ -76,7 +76,7 @@ class LaneSettings:
     heartbeat_interval_ms: Milliseconds = 1000
     transaction_timeout_ms: Milliseconds = 10_000
     request_timeout_ms: Milliseconds = 15_000
-    retry_backoff_ms: Milliseconds = 10
+    retry_backoff_ms: Milliseconds = 2
     answer_timeout_seconds: Seconds = (
         10.0  # how long the deciding agent may take for a round before the worker gives up
     )

@@ -46,7 +46,7 @@ log = structlog.get_logger()
 
 SAMPLES = 5
 TURN = 100  # payments between two turns of the loop: the commit under way goes on, and so do heartbeats
-PIECE = 400  # payments that are scored together, and fewer than twice that
+PIECE = 400  # payments scored together at least, where there are so many; fewer than PIECE + TURN
 
 
 class _Answers(NamedTuple):

@@ -12,7 +12,7 @@ from streams.crash import give_up
 
 POLL_MS = 200
 MOST_AT_ONCE = 1000  # records a poll: parsing them holds up the loop for some milliseconds
-GATHER_SECONDS = 0.004  # between polls: records that came one by one are fetched together
+GATHER_SECONDS = 0.001  # between polls: records that came one by one are fetched together
 PAUSE_ABOVE = 2000  # records that wait in one queue
 RESUME_BELOW = 1000
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer import sender
 
 from streams.broker.clients import connection
 from streams.settings import Settings
@@ -15,6 +16,9 @@ CLOSE_SECONDS = 5.0
 async def fencing_producer(settings: Settings, name: str) -> AIOKafkaProducer:
     """The one producer of this name within the installation."""
     lanes = settings.lanes
+    # A transaction begun while the one before is still ending is refused, and aiokafka tries again 20 ms later whatever
+    # the producer is told. That is longer than most of ours take, and each follows the one before at once.
+    sender.BACKOFF_OVERRIDE = lanes.retry_backoff_ms / 1000
     producer = AIOKafkaProducer(
         **connection(settings.broker),
         transactional_id=f"{settings.app}-{settings.topics.prefix}{name}",

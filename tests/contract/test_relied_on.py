@@ -16,7 +16,7 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
 from aiokafka.producer.producer import AIOKafkaProducer
-from aiokafka.producer.sender import Sender
+from aiokafka.producer.sender import AddPartitionsToTxnHandler, Sender
 from faust.agents.agent import Agent
 from faust.app.base import App, BootStrategy
 from faust.channels import Channel
@@ -43,6 +43,11 @@ RELIED_ON: list[tuple[Callable[..., Any], str, str]] = [
     (AIOKafkaProducer.commit_transaction, "a commit waits for all that was sent", "d11a226d42ff"),
     (AIOKafkaProducer.start, "starting a producer fences its predecessor before it returns", "92373cc3ad22"),
     (Sender._maybe_do_transactional_request, "nothing of a transaction is sent after its end", "25c395a6c2a0"),
+    (
+        AddPartitionsToTxnHandler.handle_response,
+        "transactions follow each other as closely as we say",
+        "2fddbff7f1ec",
+    ),
     (Agent._execute_actor, "the deciding agent's stream is one", "f2a8407b38b0"),
     (Channel.put, "an item put is an item in the channel", "f5c9a9b7e4f8"),
     (BootStrategy.server, "without Kafka agents are started all the same", "fa4cbdc8048a"),
