@@ -11,30 +11,27 @@ import gc
 import json
 import os
 import tempfile
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import numpy as np
-import orjson
 import psutil
 import typer
-from confluent_kafka import Consumer, Producer, TopicPartition
 from rich.console import Console
 from rich.table import Table
 
+from bench.ages import AS_IN_PRODUCTION, Heard, Paid, Reader, Sender
 from bench.spending import BROKER_CORE, CLIENT_CORE, Spending, pin
 from bench.worker_process import running_worker
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
 from models.transaction import Transaction
 from streams.broker.embedded import EmbeddedKafka
-from streams.broker.kafka_launch import KafkaOptions
 from streams.broker.topic_admin import create_topics
 from streams.broker.topics import DECISIONS, Topic, name_of
 from streams.operating.machine import cores_and_processor
@@ -44,11 +41,6 @@ from streams.wire.codec import write_transaction
 
 WARM_UP_PAYMENTS = 40_000  # a model of ordinary size, so that the scorer has its usual work
 ALONE = 200  # payments, each sent when the one before was decided
-TICK_SECONDS = 0.001
-LOOK_SECONDS = 0.1
-PATIENCE_SECONDS = 10.0
-# The embedded Kafka does without Java's second compiler and has a small heap, for the sake of a quick start.
-AS_IN_PRODUCTION = KafkaOptions(heap_mb=1024, java=("-XX:TieredStopAtLevel=4", "-XX:MaxGCPauseMillis=200"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,16 +60,12 @@ class Ages:
     broker_us: float
 
 
-class _Paid(NamedTuple):
-    """A payment as it is sent."""
-
-    transaction_id: str
-    key: bytes
-    value: bytes
+def _decisions(settings: Settings) -> list[str]:
+    return [name_of(each, settings.topics) for each in DECISIONS.values()]
 
 
-def _paid(transaction: Transaction) -> _Paid:
-    return _Paid(transaction.transaction_id, transaction.pan_token.encode(), write_transaction(transaction))
+def _paid(transaction: Transaction) -> Paid:
+    return Paid(transaction.transaction_id, transaction.pan_token.encode(), write_transaction(transaction))
 
 
 def main(
@@ -125,9 +113,12 @@ def _measure(
         settings = load_settings(None, environment)
         asyncio.run(create_topics(settings))
         asyncio.run(hand_over(settings, warm_up, now=datetime.now(UTC).timestamp()))
-        with running_worker(environment, home / "worker.log") as worker, _Reader(settings) as reader:
+        with (
+            running_worker(environment, home / "worker.log") as worker,
+            Reader(kafka.bootstrap, _decisions(settings), partitions) as reader,
+        ):
             pin(worker, CLIENT_CORE)
-            sender = _Sender(settings)
+            sender = Sender(kafka.bootstrap, name_of(Topic.TRANSACTIONS, settings.topics))
             sender.alone(reader, waiting.pop())  # the worker is there
             if settle:
                 sender.pay(waiting, rates[0], settle)
@@ -142,7 +133,7 @@ def _measure(
 
 
 def _one_by_one(
-    kafka: EmbeddedKafka, worker: psutil.Process, sender: "_Sender", reader: "_Reader", waiting: list[_Paid]
+    kafka: EmbeddedKafka, worker: psutil.Process, sender: Sender, reader: Reader, waiting: list[Paid]
 ) -> Ages:
     sent: dict[str, float] = {}
     with Spending([worker], psutil.Process(kafka.pid)) as spending:
@@ -154,135 +145,26 @@ def _one_by_one(
 
 
 def _ages(
-    rate: float, sent: dict[str, float], received: dict[str, "_Received"], spent: tuple[float, float, float]
+    rate: float, sent: dict[str, float], received: dict[str, list[Heard]], spent: tuple[float, float, float]
 ) -> Ages:
-    found = [(received[each], at) for each, at in sent.items() if each in received]
+    found = [(heard[0], sent[each]) for each, heard in received.items()]
     ages = np.array([each.at - at for each, at in found]) * 1000
+    decided = [datetime.fromisoformat(each.decision["decided_at"]).timestamp() - at for each, at in found]
     p50, p99, p999 = np.percentile(ages, (50, 99, 99.9)).tolist()
     worker, scorer, broker = spent
     return Ages(
         rate=rate,
         decisions=len(found),
         undecided=len(sent) - len(found),
-        by_model=sum(each.source == "model" for each, _ in found) / len(found),
+        by_model=sum(each.decision["decision_source"] == "model" for each, _ in found) / len(found),
         p50=p50,
         p99=p99,
         p999=p999,
         largest=float(ages.max()),
-        decided_p50=float(np.median([each.decided_at - at for each, at in found])) * 1000,
+        decided_p50=float(np.median(decided)) * 1000,
         worker_us=(worker + scorer) / len(found) * 1e6,
         broker_us=broker / len(found) * 1e6,
     )
-
-
-class _Sender:
-    """Sends payments one by one, as an acquirer does, and notes when."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._topic = name_of(Topic.TRANSACTIONS, settings.topics)
-        self._producer = Producer(
-            {
-                "bootstrap.servers": settings.broker.bootstrap_servers,
-                "partitioner": "murmur2_random",
-                "linger.ms": 0,
-                "acks": "1",
-            }
-        )
-
-    def pay(self, waiting: list[_Paid], rate: float, seconds: float) -> dict[str, float]:
-        """When each was sent, by its id."""
-        sent: dict[str, float] = {}
-        began = time.monotonic()
-        while (passed := time.monotonic() - began) < seconds:
-            while len(sent) < passed * rate:
-                self._send(waiting.pop(), sent)
-            self._producer.poll(0)
-            time.sleep(TICK_SECONDS)
-        self._producer.flush(PATIENCE_SECONDS)
-        return sent
-
-    def alone(self, reader: "_Reader", paid: _Paid) -> dict[str, float]:
-        """The same of one payment, once it is decided."""
-        sent: dict[str, float] = {}
-        heard = reader.heard
-        self._send(paid, sent)
-        self._producer.flush(PATIENCE_SECONDS)
-        reader.until(heard + 1)
-        return sent
-
-    def _send(self, paid: _Paid, sent: dict[str, float]) -> None:
-        sent[paid.transaction_id] = time.time()
-        self._producer.produce(self._topic, paid.value, paid.key)
-
-
-class _Received(NamedTuple):
-    at: float  # seconds since 1970
-    decided_at: float
-    source: str
-
-
-class _Reader:
-    """Reads decisions in a thread, committed ones only. What they say is looked at afterwards."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": settings.broker.bootstrap_servers,
-                "group.id": "bench",
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "fetch.wait.max.ms": 100,
-            }
-        )
-        names = [name_of(topic, settings.topics) for topic in DECISIONS.values()]
-        partitions = range(settings.topics.partitions)
-        self._consumer.assign([TopicPartition(name, each, 0) for name in names for each in partitions])
-        self._heard: list[tuple[float, bytes]] = []
-        self._looked_at = 0  # of those heard
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-
-    def __enter__(self) -> "_Reader":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-        self._consumer.close()
-
-    @property
-    def heard(self) -> int:
-        """Decisions that came so far."""
-        return len(self._heard)
-
-    def until(self, count: int) -> None:
-        """Wait until so many came, or nothing more is to be hoped for."""
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
-        while len(self._heard) < count and time.monotonic() < give_up_at:
-            time.sleep(TICK_SECONDS)
-
-    def received(self, sent: Mapping[str, float]) -> dict[str, _Received]:
-        """The decisions on these, by the payment, once they are there; what came before is of no use any more."""
-        found: dict[str, _Received] = {}
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
-        while len(found) < len(sent) and time.monotonic() < give_up_at:
-            time.sleep(LOOK_SECONDS)
-            new = self._heard[self._looked_at :]
-            self._looked_at += len(new)
-            for at, value in new:
-                decision = orjson.loads(value)
-                if (paid := decision["transaction_id"]) in sent:
-                    decided_at = datetime.fromisoformat(decision["decided_at"]).timestamp()
-                    found[paid] = _Received(at, decided_at, decision["decision_source"])
-        return found
-
-    def _read(self) -> None:
-        while not self._ended.is_set():
-            first = self._consumer.poll(0.1)  # `consume` would wait for as many as it may take
-            at = time.time()
-            for message in () if first is None else (first, *self._consumer.consume(500, 0)):
-                self._heard.append((at, message.value() or b""))
 
 
 if __name__ == "__main__":

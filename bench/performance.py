@@ -99,6 +99,16 @@ def _latency(found: list[Any]) -> Rows:
     return rows
 
 
+def _ages(found: list[Any]) -> Rows:
+    (said,) = found
+    rows: Rows = [("", "promise", "p50 ms", "p99", "largest", "after `kill -9`, s", "on the last partition", "faults")]
+    for each in said["ages"]:
+        ages = (f"{each[name]:.1f}" for name in ("p50", "p99", "largest"))
+        away = (f"{median(each[name]):.1f}" if each[name] else "-" for name in ("first", "all_"))
+        rows.append((each["title"], each["promise"], *ages, *away, str(each["missing"] + each["twice"])))
+    return rows
+
+
 def _rules(found: list[Any]) -> Rows:
     (said,) = found
     rows: Rows = [("rules", "us a payment", "into force ms")]
@@ -126,10 +136,11 @@ def _named(*names: tuple[str, str]) -> Callable[[list[Any]], Rows]:
 
 
 PARTS: Mapping[str, Part] = {
-    "peers": Part(command=("bench.peers", "--payments", "60000", "--rounds", "3"), table=_peers),
-    "throughput": Part(command=("bench.throughput", "--payments", "60000"), table=_throughput, runs=((), (), ())),
+    "peers": Part(command=("bench.peers", "--payments", "120000", "--rounds", "3"), table=_peers),
+    "ages": Part(command=("bench.peers.ages", "--rate", "2000", "--kills", "3"), table=_ages),
+    "throughput": Part(command=("bench.throughput", "--payments", "120000"), table=_throughput, runs=((), (), ())),
     "growth": Part(
-        command=("bench.throughput", "--payments", "60000"),
+        command=("bench.throughput", "--payments", "120000"),
         table=_grown,
         runs=(
             (),
@@ -141,7 +152,7 @@ PARTS: Mapping[str, Part] = {
     ),
     "stages": Part(command=("bench.stages",), table=_stages),
     "latency": Part(
-        command=("bench.latency", "--partitions", "2", "--rate", "250", "--rate", "500", "--rate", "1000"),
+        command=("bench.latency", "--rate", "2000", "--rate", "500", "--rate", "4000", "--rate", "8000"),
         table=_latency,
     ),
     "rules": Part(command=("bench.rules",), table=_rules),
@@ -171,6 +182,9 @@ PARTS: Mapping[str, Part] = {
 }
 
 
+ENGINES = ("peers", "ages")  # parts in which other engines take part
+
+
 def main(
     names: Annotated[list[str] | None, typer.Argument(help="Parts; all of them by default.")] = None,
     *,
@@ -182,7 +196,7 @@ def main(
         raise typer.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     figures = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
     for name in () if only_write else names or PARTS:
-        extra = ("--peers-python", str(peers_python)) if name == "peers" and peers_python is not None else ()
+        extra = ("--peers-python", str(peers_python)) if name in ENGINES and peers_python is not None else ()
         figures[name] = [_said((*PARTS[name].command, *each, *extra)) for each in PARTS[name].runs]
         FIGURES.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
         typer.echo(f"{name}: measured", err=True)

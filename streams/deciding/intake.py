@@ -56,11 +56,6 @@ class Intake:
         self._stirred = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    @property
-    def waiting(self) -> int:
-        """Records that nobody has taken yet."""
-        return sum(len(each.waiting) for each in self._inlets.values())
-
     async def stirs(self) -> None:
         """Wait until more has come, or somebody else says that something has changed."""
         self._stirred.clear()

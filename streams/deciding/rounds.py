@@ -68,12 +68,18 @@ class Rounds:
     async def close(self) -> None:
         """Finish the rounds in hand, and begin no other. The producer is for its owner to stop."""
         self._closing = True
-        if self._task is not None:
-            if not self._deciding:
-                self._task.cancel()
-            await _finished(self._task)
-        if self._committing is not None:
-            await _finished(self._committing)
+        if self._task is None:
+            return
+        if not self._deciding:
+            self._task.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await asyncio.wait({self._task})
+                if self._committing is not None:
+                    await asyncio.wait({self._committing})
+        for each in (self._task, self._committing):
+            if each is not None:
+                each.cancel()
 
     async def _run(self) -> None:
         pause = self._settings.min_batch_interval_ms / 1000
@@ -86,7 +92,7 @@ class Rounds:
                     await self._decide(taken)
                     self._deciding = False
                 rest = pause - (time.monotonic() - began)
-                if rest > 0 and self._intake.waiting < self._settings.max_batch:
+                if rest > 0 and self._waiting < self._settings.max_batch:
                     await asyncio.sleep(rest)
         except asyncio.CancelledError:
             raise
@@ -112,7 +118,11 @@ class Rounds:
         return taken
 
     def _may_take(self) -> bool:
-        return self._intake.waiting >= (1 if self._committing is None else AHEAD_FROM)
+        return self._waiting >= (1 if self._committing is None else AHEAD_FROM)
+
+    @property
+    def _waiting(self) -> int:
+        return sum(len(lane.inlet.waiting) for lane in self._lanes)
 
     async def _decide(self, taken: Sequence[tuple[Lane, Taken]]) -> None:
         answers = await self._agent.ask([each for _, each in taken], self._settings.answer_timeout_seconds)
@@ -136,8 +146,3 @@ class Rounds:
             give_up("commit_failed", error)
         self._committing = None
         self._intake.stir()
-
-
-async def _finished(task: "asyncio.Task[None]") -> None:
-    with contextlib.suppress(asyncio.CancelledError, TimeoutError):
-        await asyncio.wait_for(task, CLOSE_SECONDS)

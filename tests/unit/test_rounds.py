@@ -190,6 +190,21 @@ async def test_a_commit_in_hand_is_finished_at_the_end() -> None:
     assert desk.told == [(0, 1, 1)]
 
 
+async def test_what_does_not_end_in_time_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that answers no more must not cost the worker its place in the group as well."""
+    monkeypatch.setattr(rounds_module, "CLOSE_SECONDS", 0.05)
+    desk = Desk(AT_ONCE)
+    desk.writer.may_commit.clear()
+    desk.come({0: 1})
+    await desk.until(lambda: desk.writer.begun)
+    desk.come({1: AHEAD_FROM})
+    await desk.until(lambda: len(desk.agent.asked) == 2)
+    await asyncio.wait_for(desk.rounds.close(), 1.0)
+    desk.writer.may_commit.set()
+    await asyncio.sleep(0.01)
+    assert (desk.writer.written, desk.told, len(desk.writer.begun)) == ([], [], 1)
+
+
 async def test_nothing_is_written_of_a_round_that_could_not_be_decided(over: list[str]) -> None:
     async with at_work() as desk:
         desk.agent.error = ValueError("judgement")

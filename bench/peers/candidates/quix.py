@@ -34,6 +34,7 @@ def main() -> None:
         state_dir=place.state,
         loglevel="WARNING",
         producer_extra_config={"linger.ms": 5},
+        consumer_extra_config={"session.timeout.ms": 6_000},  # as ours: else its partitions wait for 45 s after a kill
     )
     topics = [app.topic(each, value_serializer=Second(), key_serializer="bytes") for each in place.decisions]
 

@@ -1,0 +1,133 @@
+"""The two ends of an age: payments sent one by one, and their decisions heard by whoever reads committed records only.
+
+Both cost little, because they share a processor with the broker: records are made before, and read after.
+"""
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from streams.broker.kafka_launch import KafkaOptions
+
+TICK_SECONDS = 0.001
+LOOK_SECONDS = 0.1
+PATIENCE_SECONDS = 10.0
+
+# The embedded Kafka does without Java's second compiler and has a small heap, for the sake of a quick start.
+AS_IN_PRODUCTION = KafkaOptions(heap_mb=1024, java=("-XX:TieredStopAtLevel=4", "-XX:MaxGCPauseMillis=200"))
+
+
+class Paid(NamedTuple):
+    """A payment as it is sent."""
+
+    transaction_id: str
+    key: bytes
+    value: bytes
+
+
+class Heard(NamedTuple):
+    """A decision, and when it was read; seconds since 1970."""
+
+    at: float
+    partition: int
+    decision: Mapping[str, Any]
+
+
+class Sender:
+    """Sends payments one by one, as an acquirer does, and notes when."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._topic = topic
+        self._producer = Producer(
+            {"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": 0, "acks": "1"}
+        )
+
+    def pay(self, waiting: list[Paid], rate: float, seconds: float) -> dict[str, float]:
+        """When each was sent, by its id, seconds since 1970; `waiting` is taken from its end."""
+        sent: dict[str, float] = {}
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < seconds:
+            while len(sent) < passed * rate:
+                self._send(waiting.pop(), sent)
+            self._producer.poll(0)
+            time.sleep(TICK_SECONDS)
+        self._producer.flush(PATIENCE_SECONDS)
+        return sent
+
+    def alone(self, reader: "Reader", paid: Paid, patience_seconds: float = PATIENCE_SECONDS) -> dict[str, float]:
+        """The same of one payment, once something was decided since."""
+        sent: dict[str, float] = {}
+        heard = reader.heard
+        self._send(paid, sent)
+        self._producer.flush(PATIENCE_SECONDS)
+        reader.until(heard + 1, patience_seconds)
+        return sent
+
+    def _send(self, paid: Paid, sent: dict[str, float]) -> None:
+        sent[paid.transaction_id] = time.time()
+        self._producer.produce(self._topic, paid.value, paid.key)
+
+
+class Reader:
+    """Reads decisions in a thread, from the beginning of their topics. What they say is looked at afterwards."""
+
+    def __init__(self, bootstrap: str, topics: Sequence[str], partitions: int) -> None:
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "bench",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "fetch.wait.max.ms": 100,
+            }
+        )
+        self._consumer.assign([TopicPartition(topic, each, 0) for topic in topics for each in range(partitions)])
+        self._heard: list[tuple[float, int, bytes]] = []
+        self._looked_at = 0  # of those heard
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> "Reader":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._consumer.close()
+
+    @property
+    def heard(self) -> int:
+        """Decisions that came so far."""
+        return len(self._heard)
+
+    def until(self, count: int, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait until so many came, or nothing more is to be hoped for."""
+        give_up_at = time.monotonic() + patience_seconds
+        while len(self._heard) < count and time.monotonic() < give_up_at:
+            time.sleep(TICK_SECONDS)
+
+    def received(self, sent: Mapping[str, float], patience_seconds: float = PATIENCE_SECONDS) -> dict[str, list[Heard]]:
+        """The decisions on these, by the payment, once each has one; what came before is of no use any more."""
+        found: dict[str, list[Heard]] = {}
+        give_up_at = time.monotonic() + patience_seconds
+        while len(found) < len(sent) and time.monotonic() < give_up_at:
+            time.sleep(LOOK_SECONDS)
+            new = self._heard[self._looked_at :]
+            self._looked_at += len(new)
+            for at, partition, value in new:
+                decision = orjson.loads(value)
+                if (paid := decision["transaction_id"]) in sent:
+                    found.setdefault(paid, []).append(Heard(at, partition, decision))
+        return found
+
+    def _read(self) -> None:
+        while not self._ended.is_set():
+            first = self._consumer.poll(0.1)  # `consume` would wait for as many as it may take
+            at = time.time()
+            for each in () if first is None else (first, *self._consumer.consume(500, 0)):
+                self._heard.append((at, each.partition() or 0, each.value() or b"{}"))
