@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -11,8 +12,9 @@ from aiokafka.errors import KafkaError
 from support.outside import Outside, outside_of
 
 from streams.broker.topics import Topic
+from streams.deciding import ownership
 from streams.deciding.left_open import BATCHES, CLAIMS, left_open
-from streams.deciding.ownership import lock, take_over
+from streams.deciding.ownership import Replaced, lock, take_over
 from streams.deciding.transactional import fencing_producer, given_up
 from streams.settings import Settings
 
@@ -110,6 +112,23 @@ async def test_who_lost_the_lock_cannot_claim(outside: Outside) -> None:
     assert claims(outside) == {0: {"lanes-b"}, 1: set()}
 
 
+async def test_who_was_replaced_fences_nobody(outside: Outside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another claims the partition between his own claim and his look at those before it."""
+    settings, look = outside.settings, ownership._claims
+
+    async def late(*given: Any) -> dict[int, list[str]]:
+        monkeypatch.setattr(ownership, "_claims", look)
+        await claim(settings, "lanes-b", [0])
+        return await look(*given)
+
+    async with started(settings, "lanes-b") as second:
+        monkeypatch.setattr(ownership, "_claims", late)
+        with pytest.raises(Replaced):
+            await claim(settings, "lanes-a", [0])
+        await write(outside, second, 0)
+    assert claims(outside) == {0: {"lanes-b"}, 1: set()}
+
+
 async def test_whose_claim_was_left_half_made_is_not_waited_for(outside: Outside) -> None:
     """It was killed in the middle: the next lock ends that transaction at once."""
     settings = outside.settings
@@ -138,7 +157,7 @@ async def test_of_many_that_claim_at_once_one_at_most_can_write(outside: Outside
             await asyncio.sleep(before)
             try:
                 await claim(settings, name, [0], within)
-            except KafkaError:
+            except (KafkaError, Replaced):
                 return False
             return True
 
