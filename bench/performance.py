@@ -99,16 +99,6 @@ def _latency(found: list[Any]) -> Rows:
     return rows
 
 
-def _ages(found: list[Any]) -> Rows:
-    (said,) = found
-    rows: Rows = [("", "promise", "p50 ms", "p99", "largest", "after `kill -9`, s", "on the last partition", "faults")]
-    for each in said["ages"]:
-        ages = (f"{each[name]:.1f}" for name in ("p50", "p99", "largest"))
-        away = (f"{median(each[name]):.1f}" if each[name] else "-" for name in ("first", "all_"))
-        rows.append((each["title"], each["promise"], *ages, *away, str(each["missing"] + each["twice"])))
-    return rows
-
-
 def _rules(found: list[Any]) -> Rows:
     (said,) = found
     rows: Rows = [("rules", "us a payment", "into force ms")]
@@ -137,7 +127,6 @@ def _named(*names: tuple[str, str]) -> Callable[[list[Any]], Rows]:
 
 PARTS: Mapping[str, Part] = {
     "peers": Part(command=("bench.peers", "--payments", "120000", "--rounds", "3"), table=_peers),
-    "ages": Part(command=("bench.peers.ages", "--rate", "2000", "--kills", "3"), table=_ages),
     "throughput": Part(command=("bench.throughput", "--payments", "120000"), table=_throughput, runs=((), (), ())),
     "growth": Part(
         command=("bench.throughput", "--payments", "120000"),
@@ -182,9 +171,6 @@ PARTS: Mapping[str, Part] = {
 }
 
 
-ENGINES = ("peers", "ages")  # parts in which other engines take part
-
-
 def main(
     names: Annotated[list[str] | None, typer.Argument(help="Parts; all of them by default.")] = None,
     *,
@@ -196,7 +182,7 @@ def main(
         raise typer.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     figures = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
     for name in () if only_write else names or PARTS:
-        extra = ("--peers-python", str(peers_python)) if name in ENGINES and peers_python is not None else ()
+        extra = ("--peers-python", str(peers_python)) if name == "peers" and peers_python is not None else ()
         figures[name] = [_said((*PARTS[name].command, *each, *extra)) for each in PARTS[name].runs]
         FIGURES.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
         typer.echo(f"{name}: measured", err=True)

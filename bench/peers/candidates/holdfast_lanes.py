@@ -4,6 +4,7 @@ import mode.loop
 
 mode.loop.use("uvloop")  # before Faust is imported
 
+import asyncio  # noqa: E402
 import os  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 from importlib.resources import files  # noqa: E402
@@ -18,6 +19,7 @@ from rules.ruleset import parse_ruleset  # noqa: E402
 from streams.broker.broken_connections import mend_writes  # noqa: E402
 from streams.deciding.agent import DecidingAgent  # noqa: E402
 from streams.deciding.batch import Decided, Outgoing  # noqa: E402
+from streams.deciding.decider import TURN  # noqa: E402
 from streams.deciding.knowledge import Knowledge  # noqa: E402
 from streams.deciding.lane_state import Taken  # noqa: E402
 from streams.deciding.lanes import Lanes  # noqa: E402
@@ -59,13 +61,15 @@ class Candidate(faust.Service):  # type: ignore[misc]
         await self._lanes.stop()
 
     async def _decide(self, taken: Sequence[Taken]) -> list[Decided]:
-        return [self._batch(each.records) for each in taken]
+        return [await self._batch(each.records) for each in taken]
 
-    def _batch(self, records: Sequence[ConsumerRecord]) -> Decided:
+    async def _batch(self, records: Sequence[ConsumerRecord]) -> Decided:
         decided, states = Decided(), self._states
         changed: dict[bytes, State] = {}
         decisions = [decided.decisions[each] for each in OUTCOMES]
-        for record in records:
+        for place, record in enumerate(records, start=1):
+            if place % TURN == 0:
+                await asyncio.sleep(0)  # as the product's decider does
             key = record.key
             which, decision, state = decide(states.get(key), record.value, record.partition, record.offset)
             states[key] = changed[key] = state
