@@ -29,6 +29,7 @@ from streams.broker.topics import Topic, name_of
 from streams.settings import Settings, load_settings
 
 PARTITIONS = 8
+MOST = 500  # records of each partition in a transaction, as the bare loops take
 MEASURED_FROM = 0.1  # of the decisions
 LOOK_SECONDS = 0.25
 STILL_SECONDS = 2.0  # no decision for so long, and all were made: it is done
@@ -106,6 +107,7 @@ def environment_of(kafka: EmbeddedKafka, run: str) -> dict[str, str]:
         "HOLDFAST_BROKER": kafka.bootstrap,
         "HOLDFAST_TOPICS_PREFIX": f"{run}.",
         "HOLDFAST_TOPICS_PARTITIONS": str(PARTITIONS),
+        "HOLDFAST_LANES_MAX_BATCH": str(PARTITIONS * MOST),
     }
 
 
