@@ -3,7 +3,7 @@
     python -m bench.age --rate 1000
 
 Everything runs on this machine: embedded Kafka, one worker with a model learnt beforehand, the learner, the sender, and
-this reader. Each partition is a lane, and each lane a stream of small Kafka transactions: on two cores, two lanes are
+this reader. A Kafka transaction writes its end to each partition that it touched: on two cores, two partitions are
 enough for the rate and cost the broker least. The broker's Java compiles itself for a minute before it is as fast as it
 gets, hence the time to settle.
 """

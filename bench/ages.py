@@ -33,7 +33,6 @@ class Heard(NamedTuple):
     """A decision, and when it was read; seconds since 1970."""
 
     at: float
-    partition: int
     decision: Mapping[str, Any]
 
 
@@ -58,13 +57,13 @@ class Sender:
         self._producer.flush(PATIENCE_SECONDS)
         return sent
 
-    def alone(self, reader: "Reader", paid: Paid, patience_seconds: float = PATIENCE_SECONDS) -> dict[str, float]:
+    def alone(self, reader: "Reader", paid: Paid) -> dict[str, float]:
         """The same of one payment, once something was decided since."""
         sent: dict[str, float] = {}
         heard = reader.heard
         self._send(paid, sent)
         self._producer.flush(PATIENCE_SECONDS)
-        reader.until(heard + 1, patience_seconds)
+        reader.until(heard + 1)
         return sent
 
     def _send(self, paid: Paid, sent: dict[str, float]) -> None:
@@ -86,7 +85,7 @@ class Reader:
             }
         )
         self._consumer.assign([TopicPartition(topic, each, 0) for topic in topics for each in range(partitions)])
-        self._heard: list[tuple[float, int, bytes]] = []
+        self._heard: list[tuple[float, bytes]] = []
         self._looked_at = 0  # of those heard
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -105,24 +104,24 @@ class Reader:
         """Decisions that came so far."""
         return len(self._heard)
 
-    def until(self, count: int, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def until(self, count: int) -> None:
         """Wait until so many came, or nothing more is to be hoped for."""
-        give_up_at = time.monotonic() + patience_seconds
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
         while len(self._heard) < count and time.monotonic() < give_up_at:
             time.sleep(TICK_SECONDS)
 
-    def received(self, sent: Mapping[str, float], patience_seconds: float = PATIENCE_SECONDS) -> dict[str, list[Heard]]:
+    def received(self, sent: Mapping[str, float]) -> dict[str, Heard]:
         """The decisions on these, by the payment, once each has one; what came before is of no use any more."""
-        found: dict[str, list[Heard]] = {}
-        give_up_at = time.monotonic() + patience_seconds
+        found: dict[str, Heard] = {}
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
         while len(found) < len(sent) and time.monotonic() < give_up_at:
             time.sleep(LOOK_SECONDS)
             new = self._heard[self._looked_at :]
             self._looked_at += len(new)
-            for at, partition, value in new:
+            for at, value in new:
                 decision = orjson.loads(value)
                 if (paid := decision["transaction_id"]) in sent:
-                    found.setdefault(paid, []).append(Heard(at, partition, decision))
+                    found.setdefault(paid, Heard(at, decision))
         return found
 
     def _read(self) -> None:
@@ -130,4 +129,4 @@ class Reader:
             first = self._consumer.poll(0.1)  # `consume` would wait for as many as it may take
             at = time.time()
             for each in () if first is None else (first, *self._consumer.consume(500, 0)):
-                self._heard.append((at, each.partition() or 0, each.value() or b"{}"))
+                self._heard.append((at, each.value() or b"{}"))

@@ -144,10 +144,8 @@ def _one_by_one(
     return _ages(0.0, sent, reader.received(sent), spent)
 
 
-def _ages(
-    rate: float, sent: dict[str, float], received: dict[str, list[Heard]], spent: tuple[float, float, float]
-) -> Ages:
-    found = [(heard[0], sent[each]) for each, heard in received.items()]
+def _ages(rate: float, sent: dict[str, float], received: dict[str, Heard], spent: tuple[float, float, float]) -> Ages:
+    found = [(heard, sent[each]) for each, heard in received.items()]
     ages = np.array([each.at - at for each, at in found]) * 1000
     decided = [datetime.fromisoformat(each.decision["decided_at"]).timestamp() - at for each, at in found]
     p50, p99, p999 = np.percentile(ages, (50, 99, 99.9)).tolist()

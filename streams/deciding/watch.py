@@ -111,7 +111,7 @@ class LaneWatch:
             self._announcer.healthy(part)
 
     def _cause_of(self, reason: FallbackReason) -> FallbackReason | None:
-        """What a failure of the scorer follows from: batches of several lanes are told of in any order."""
+        """What a failure of the scorer follows from: of a round one piece may be told of it before another."""
         failure = self._scoring.failure
         killed_for_it = failure is FallbackReason.MODEL_INVALID_OUTPUT and reason is FallbackReason.CONNECTION_ERROR
         return failure if killed_for_it or reason is FallbackReason.CIRCUIT_OPEN else None

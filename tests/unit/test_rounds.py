@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
@@ -163,12 +164,17 @@ async def test_a_round_is_bounded_and_who_has_much_leaves_their_share_to_others(
             assert [offset for each in desk.agent.asked for offset in each.get(partition, [])] == list(range(count))
 
 
+async def closed_amid(desk: Desk, held: asyncio.Event, come_to: list[Any]) -> asyncio.Task[None]:
+    """Rounds that are told to close while one is held up where it has come to."""
+    held.clear()
+    desk.come({0: 1})
+    await desk.until(lambda: come_to)
+    return asyncio.create_task(desk.rounds.close())
+
+
 async def test_a_round_in_hand_is_finished_at_the_end_and_no_other_begun() -> None:
     desk = Desk(AT_ONCE)
-    desk.agent.may_answer.clear()
-    desk.come({0: 1})
-    await desk.until(lambda: desk.agent.asked)
-    closing = asyncio.create_task(desk.rounds.close())
+    closing = await closed_amid(desk, desk.agent.may_answer, desk.agent.asked)
     desk.come({1: 1})
     await asyncio.sleep(0.01)
     desk.agent.may_answer.set()
@@ -179,10 +185,7 @@ async def test_a_round_in_hand_is_finished_at_the_end_and_no_other_begun() -> No
 
 async def test_a_commit_in_hand_is_finished_at_the_end() -> None:
     desk = Desk(AT_ONCE)
-    desk.writer.may_commit.clear()
-    desk.come({0: 1})
-    await desk.until(lambda: desk.writer.begun)
-    closing = asyncio.create_task(desk.rounds.close())
+    closing = await closed_amid(desk, desk.writer.may_commit, desk.writer.begun)
     await asyncio.sleep(0.01)
     assert not closing.done()
     desk.writer.may_commit.set()
