@@ -17,10 +17,12 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from streams.broker.clients import reader
 from streams.broker.reading import whole
 from streams.broker.topics import Topic, name_of
+from streams.deciding.left_open import CLAIMS, left_open
 from streams.deciding.transactional import fencing_producer, given_up
 from streams.settings import Settings
 
 CLAIMED = b"1"
+LOOK_SECONDS = 0.01
 
 
 class Replaced(Exception):
@@ -39,6 +41,8 @@ async def take_over(settings: Settings, locks: Mapping[int, AIOKafkaProducer], o
     lock was lost.
     """
     await asyncio.gather(*(_say(settings, locks[each], each, {owner: CLAIMED}) for each in locks))
+    while await left_open(settings, locks, CLAIMS):  # Kafka writes the end of a transaction after it has answered
+        await asyncio.sleep(LOOK_SECONDS)
     earlier = {each: _earlier(names, owner) for each, names in (await _claims(settings, locks)).items()}
     await asyncio.gather(*(_fence(settings, each) for each in sorted(set[str]().union(*earlier.values()))))
     await asyncio.gather(
