@@ -22,6 +22,7 @@ pytestmark = pytest.mark.kafka
 
 PARTITIONS = [0, 1]
 CLAIMANTS = 8
+UNSEEN_SECONDS = 0.5
 SEED = 11
 
 
@@ -98,6 +99,31 @@ async def test_who_has_let_go_of_a_partition_writes_on_for_others(outside: Outsi
         await write(outside, first, 1)
         await write(outside, second, 0)
     assert claims(outside) == {0: {"lanes-b"}, 1: {"lanes-a-again"}}
+
+
+async def test_a_claim_counts_once_it_is_to_be_seen(outside: Outside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka has answered that it is committed, and readers do not see it yet."""
+    settings, commits = outside.settings, list[asyncio.Task[None]]()
+    async with started(settings, "lanes-a") as first, started(settings, "lanes-b") as second:
+        await claim(settings, "lanes-a", [0])
+        commit = AIOKafkaProducer.commit_transaction
+
+        async def later(producer: AIOKafkaProducer) -> None:
+            await asyncio.sleep(UNSEEN_SECONDS)
+            await commit(producer)
+
+        async def answered(producer: AIOKafkaProducer) -> None:
+            monkeypatch.undo()
+            commits.append(asyncio.create_task(later(producer)))
+
+        monkeypatch.setattr(AIOKafkaProducer, "commit_transaction", answered)
+        await claim(settings, "lanes-b", [0])
+
+        await asyncio.gather(*commits)
+        with pytest.raises(KafkaError):
+            await write(outside, first, 0)
+        await write(outside, second, 0)
+    assert claims(outside) == {0: {"lanes-b"}, 1: set()}
 
 
 async def test_who_lost_the_lock_cannot_claim(outside: Outside) -> None:
