@@ -260,14 +260,15 @@ class Decider:
             line = self._line(each, conclusion, score, features, contributions, now)
             decided.canaries.append(Outgoing(CANARY_KEY, line))
             return
+        explored = False
         if each.verdict is None or each.verdict.always is None:
             concluded, conclusion = conclusion, self._block_limit.admit(conclusion, now.monotonic)
             decided.blocks_limited += conclusion is not concluded
             if self._exploration.is_on:
                 conclusion = self._explored(each, conclusion, now.seconds)
-        explored = ReasonCode.EXPLORATION in conclusion.reasons
-        decided.explored += explored
-        if conclusion.outcome is Outcome.APPROVE and (explored or conclusion.fallback_reason is not None):
+                explored = ReasonCode.EXPLORATION in conclusion.reasons
+                decided.explored += explored
+        if (explored or conclusion.fallback_reason is not None) and conclusion.outcome is Outcome.APPROVE:
             each.profile.note_stand_in(each.at, each.transaction.amount_minor, each.hashed)
         self._tally(each, conclusion, now.seconds - each.received, decided)
         line = self._line(each, conclusion, score, features, contributions, now)

@@ -4,8 +4,7 @@ The same as `codec.write_decision` writes of a `Decision`, in less time: numbers
 and no record is made that nobody reads.
 """
 
-from collections.abc import Iterable, Sequence
-from operator import add
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -23,11 +22,10 @@ _encode = msgspec.json.Encoder().encode
 NOTHING_TOLD = msgspec.Raw(b"[]")
 
 
-def _told(names: Iterable[str]) -> list[bytes]:
-    return [b'{"feature":"%b","log_odds":' % name.encode() for name in names]
-
-
-_FEATURES, _REST = _told(FEATURES), _told((OTHER, BASE))
+_NAMES = [name.encode() for name in FEATURES]
+_FIVE_AND_THE_REST = b"[%b]" % b",".join(
+    b'{"feature":"%b","log_odds":%%b}' % name for name in (*[b"%b"] * 5, OTHER.encode(), BASE.encode())
+)
 
 
 def write_line(*values: object) -> bytes:
@@ -46,6 +44,8 @@ def features_told(row: bytes) -> msgspec.Raw:
 
 
 def contributions_told(told: Sequence[int], row: bytes) -> msgspec.Raw:
-    """The field `contributions` from the numbers of the features told and a row of `numbers`."""
-    heads = [_FEATURES[each] for each in told] + _REST
-    return msgspec.Raw(b"[%b}]" % b"},".join(map(add, heads, row.split(b","))))
+    """The field `contributions` from the five features told, by their numbers, and a row of `numbers`."""
+    a, b, c, d, e = told  # one by one: it takes half of what any loop does
+    of_a, of_b, of_c, of_d, of_e, of_others, base = row.split(b",")
+    named = (_NAMES[a], of_a, _NAMES[b], of_b, _NAMES[c], of_c, _NAMES[d], of_d, _NAMES[e], of_e, of_others, base)
+    return msgspec.Raw(_FIVE_AND_THE_REST % named)
