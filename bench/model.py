@@ -25,6 +25,7 @@ from river import linear_model, optim, preprocessing
 from models.card import COMPILED, Profile, pack, regard, unpack
 from models.classifier import Classifier
 from models.family import Family
+from models.features import Row
 from models.linear import LinearScorer
 from models.marks import Marks, marks_of
 from models.merchant_history import MerchantHistory
@@ -132,9 +133,7 @@ def _asked(warm_up: WarmUp, payment: Payment) -> tuple[Payment, Profile, Merchan
     return payment, profile, merchant, card_fraud_at
 
 
-def _features(
-    payment: Payment, profile: Profile, merchant: MerchantHistory | None, card_fraud_at: float | None
-) -> list[float]:
+def _features(payment: Payment, profile: Profile, merchant: MerchantHistory | None, card_fraud_at: float | None) -> Row:
     return regard(payment.at, payment, profile, merchant, card_fraud_at)[-1]
 
 

@@ -22,6 +22,7 @@ from rich.table import Table
 
 from models.activity import Activity
 from models.card import Profile, regard
+from models.features import Row
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
 from models.texts import id_hash
@@ -33,7 +34,7 @@ from streams.wire.codec import content_fingerprint
 SIZES = (20, 100, 500)
 TIMES = 5
 
-Payment = tuple[Transaction, list[float], Activity]
+Payment = tuple[Transaction, Row, Activity]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ earlier release or one that is broken, goes their way.
 from libc.math cimport sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
+from cpython cimport array
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
 import numpy as np
@@ -55,6 +56,7 @@ cdef enum:  # those of `models.profile` and `models.profile_packing`
     STAND_INS = 2
     MOST_WEIGHT = 200
     RATIO_STEPS = 64
+    WIDTH = 59  # of FEATURES
 
 cdef uint32_t MOST_TIME = 0xFFFFFFFF
 cdef uint32_t MOST_HISTORY = 0xFFFFFFFF
@@ -73,6 +75,7 @@ cdef double LONGEST_IDLE = OLDEST_DAYS * DAY
 cdef double LONGEST = LONGEST_HISTORY
 cdef double CARD_FRAUD_SECONDS = CARD_FRAUD_DAYS * DAY
 cdef object tuple_new = tuple.__new__
+cdef array.array NUMBERS = array.array("d")
 
 
 cdef struct Entry:
@@ -889,7 +892,7 @@ def regard(double at, paid not None, Profile profile not None, merchant, card_fr
     return tuple_new(Marks, (store, country, device, category)), tuple_new(Activity, values), row
 
 
-cdef list _features(
+cdef array.array _features(
     double at,
     paid,
     uint16_t store,
@@ -968,7 +971,7 @@ cdef list _features(
     _circumstances(paid, around_it)
     cdef const uint8_t *hours = profile._hours
     cdef int around = 2 * hours[span] + hours[(span + SPANS - 1) % SPANS] + hours[(span + 1) % SPANS]
-    return [
+    cdef double[WIDTH] row = [
         amount / unit,
         1.0 if weekday >= 5 else 0.0,
         1.0 if hour < 7 else 0.0,
@@ -1029,21 +1032,24 @@ cdef list _features(
         around_it[13],
         around_it[14],
     ]
+    cdef array.array made = array.clone(NUMBERS, WIDTH, False)
+    memcpy(made.data.as_doubles, row, sizeof(row))
+    return made
 
 
-cdef Py_ssize_t WIDTH = len(FEATURES)
+if len(FEATURES) != WIDTH:
+    raise ImportError(f"made for {WIDTH} features, not {len(FEATURES)}")
 
 
 def matrix_of(list rows not None):
     """As `models.features.matrix_of`."""
-    cdef Py_ssize_t count = len(rows), i, j
+    cdef Py_ssize_t count = len(rows), i
     cdef bytes packed = PyBytes_FromStringAndSize(NULL, count * WIDTH * sizeof(double))
     cdef double *to = <double *>PyBytes_AS_STRING(packed)
-    cdef list row
+    cdef array.array row
     for i in range(count):
         row = rows[i]
-        if len(row) != WIDTH:
-            raise ValueError(f"{len(row)} features, not {WIDTH}")
-        for j in range(WIDTH):
-            to[i * WIDTH + j] = row[j]
+        if len(row) != WIDTH or row.ob_descr.typecode != b"d":
+            raise ValueError(f"{len(row)} features of type {row.typecode}, not {WIDTH} of d")
+        memcpy(to + i * WIDTH, row.data.as_doubles, WIDTH * sizeof(double))
     return np.frombuffer(packed, "<f8").reshape(count, WIDTH)

@@ -8,6 +8,9 @@ says nothing new.
 The hot path: `python -m bench.model` has the time, and `tests/unit/test_features.py` the plain form that it equals.
 """
 
+from array import array
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +33,7 @@ from models.merchant_history import MerchantHistory
 from models.paid import Paid
 from models.profile import HOURS_PER_SPAN, ONCE, RATIO_STEPS, RING_SIZE, SPANS, WEEKDAYS, Profile
 
-__all__ = ["CARD_FRAUD_DAYS", "FEATURES", "LABEL_DELAY", "OLDEST_DAYS", "features", "matrix_of"]
+__all__ = ["CARD_FRAUD_DAYS", "FEATURES", "LABEL_DELAY", "OLDEST_DAYS", "Row", "features", "matrix_of"]
 
 FEATURES: tuple[str, ...] = (
     "amount",
@@ -80,6 +83,8 @@ FEATURES: tuple[str, ...] = (
     *CIRCUMSTANCES,
 )
 
+Row: TypeAlias = "array[float]"  # of type "d": a list would hold an object for each number
+
 CARD_FRAUD_DAYS = 30
 _CARD_FRAUD_SECONDS = CARD_FRAUD_DAYS * SECONDS_PER_DAY
 _LONGEST_IDLE = OLDEST_DAYS * SECONDS_PER_DAY
@@ -97,7 +102,7 @@ def features(
     recent: Activity,
     merchant: MerchantHistory | None,
     card_fraud_at: float | None,
-) -> list[float]:
+) -> Row:
     """The numbers of FEATURES for a payment at `at`, all finite, amounts in major units, ages in days.
 
     Call before `profile.observe`: counts and means include the present transaction by themselves. `marks` are the
@@ -130,7 +135,7 @@ def features(
         windows = acceptor_windows(merchant.newest_day - day, left, merchant)
         label_1d, risk_1d, label_7d, risk_7d, label_30d, risk_30d = windows
         run, run_age, legit_age, last, last3, last8, fraud_age = acceptor_latest(at, merchant)
-    return [  # without a star until its end: the list is made at once
+    row = [  # without a star until its end: the list is made at once
         amount / unit,
         1.0 if weekday >= _SATURDAY else 0.0,
         1.0 if hour < _NIGHT_UNTIL else 0.0,
@@ -186,8 +191,9 @@ def features(
             paid.merchant_country,
         ),
     ]
+    return array("d", row)
 
 
-def matrix_of(rows: list[list[float]]) -> NDArray[np.float64]:
+def matrix_of(rows: list[Row]) -> NDArray[np.float64]:
     """Rows of FEATURES as a matrix."""
     return np.array(rows, "<f8").reshape(len(rows), len(FEATURES))

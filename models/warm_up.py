@@ -11,7 +11,7 @@ from typing import NamedTuple
 from models.card import Profile, regard
 from models.classifier import Classifier
 from models.error_control import ErrorLevels
-from models.features import LABEL_DELAY
+from models.features import LABEL_DELAY, Row
 from models.learner import Learner
 from models.merchant_history import HISTORY_DAYS, MerchantHistory
 from models.texts import id_hash
@@ -51,7 +51,7 @@ class Scored(NamedTuple):
     """A payment with the features and the fraud probability it had when it came; None where it was not scored."""
 
     payment: Payment
-    features: list[float]
+    features: Row
     fraud_probability: float | None
 
 

@@ -21,6 +21,7 @@ from models.canary import CANARY_KEY
 from models.card import Profile, matrix_of, regard
 from models.card_history import card_history
 from models.dead_letter import DeadLetterReason
+from models.features import Row
 from models.score import Score
 from models.texts import id_hash
 from models.transaction import SCHEMA_VERSION, Transaction
@@ -75,7 +76,7 @@ class _Pending(Struct, gc=False):
     profile: Profile
     at: float
     hashed: int  # of its id, as the profile has it
-    features: list[float]
+    features: Row
     verdict: Verdict | None  # None where the rules could not be evaluated
     ruleset_version: str  # of the set that gave the verdict: another may come while the model scores
     why: FallbackReason | None  # already known not to be the model's

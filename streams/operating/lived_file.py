@@ -44,7 +44,7 @@ class Columns:
             judged = self.hindsight.judge(scored)
             self._outcome.append("" if judged is None else judged.outcome.value)
             if payment.at >= self.keep_features:
-                self._features.extend(scored.features)
+                self._features.extend(array("f", scored.features))
 
     def judged(self, begin: float) -> Judged:
         """The columns, decided where they were scored; `begin` is midnight of day 0."""

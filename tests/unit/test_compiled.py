@@ -3,6 +3,7 @@
 import copy
 import os
 import struct
+from array import array
 from datetime import UTC, timedelta, timezone
 from typing import Any
 
@@ -14,7 +15,7 @@ from msgspec import Struct
 
 from models import card, plain_texts, texts
 from models.activity import Activity
-from models.features import FEATURES, matrix_of
+from models.features import FEATURES, Row, matrix_of
 from models.marks import Marks, marks_of
 from models.merchant_history import MerchantHistory, learn
 from models.profile import RING_SIZE, Profile, ProfileCorrupt
@@ -84,7 +85,7 @@ def bits(values: list[float]) -> bytes:
     return struct.pack(f"{len(values)}d", *values)
 
 
-def same(compiled: tuple[Any, Any, list[float]], plain: tuple[Any, Any, list[float]]) -> None:
+def same(compiled: tuple[Any, Any, Row], plain: tuple[Any, Any, Row]) -> None:
     assert compiled[:2] == plain[:2]
     assert [type(each) for each in compiled[:2]] == [Marks, Activity]
     assert bits(compiled[2]) == bits(plain[2])
@@ -189,15 +190,17 @@ def test_a_copy_is_the_same_and_another(life: list[tuple[Any, bool]]) -> None:
 
 
 @given(st.lists(st.lists(st.floats(), min_size=len(FEATURES), max_size=len(FEATURES)), max_size=4))
-def test_a_matrix_has_the_rows_as_they_are(rows: list[list[float]]) -> None:
+def test_a_matrix_has_the_rows_as_they_are(numbers: list[list[float]]) -> None:
+    rows = [array("d", each) for each in numbers]
     made, plain = card.matrix_of(rows), matrix_of(rows)
     assert made.shape == plain.shape == (len(rows), len(FEATURES))
     assert made.tobytes() == plain.tobytes()
 
 
-def test_a_row_of_another_length_is_no_row() -> None:
-    with pytest.raises(ValueError, match="2 features"):
-        card.matrix_of([[1.0, 2.0]])
+@pytest.mark.parametrize("row", [array("d", [1.0, 2.0]), array("q", [1] * len(FEATURES))])
+def test_what_is_of_another_length_or_type_is_no_row(row: "array[Any]") -> None:
+    with pytest.raises(ValueError, match=f"{len(row)} features of type {row.typecode}"):
+        card.matrix_of([row])
 
 
 # --- texts ---
