@@ -156,6 +156,11 @@ def test_the_model_is_replaced_once_nothing_goes_without_it_any_more() -> None:
         assert found_wrong(drill, never) == ["the model decides again within 5 s"]
 
 
+def test_of_payments_that_come_at_the_same_moment_some_may_be_without_the_model() -> None:
+    evidence = Evidence(decisions=[decided(n // 2 / 10, model=n % 2 == 0 or n > 20) for n in range(220)])
+    assert found_wrong("dead-model", evidence) == []
+
+
 def test_one_late_payment_long_after_the_scorer_was_replaced_is_no_scorer_that_is_gone() -> None:
     evidence = Evidence(decisions=[decided(n / 100, model=not 0 <= n < 200 and n != 600) for n in range(1_100)])
     assert found_wrong("dead-model", evidence) == []

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from streams.operating.drills.drill import Act, Check, Drill, Expect, Moments, Where, nothing, nothing_more
@@ -40,7 +41,7 @@ def _is_replaced(evidence: "Evidence", moments: Moments) -> Iterator[Check]:
 
 def _deciding_again(evidence: "Evidence", moments: Moments) -> float | None:
     """Seconds from the beginning; None: it was never so."""
-    came = sorted(evidence.arrived_between(moments.began, moments.over))
+    came = sorted(evidence.arrived_between(moments.began, moments.over), key=attrgetter("arrived"))
     arrived = [each.arrived for each in came]
     without = list(accumulate((each.fallback_reason is not None for each in came), initial=0))
     first = next((number for number, each in enumerate(came) if each.fallback_reason is not None), 0)
