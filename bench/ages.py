@@ -11,7 +11,11 @@ from typing import Any, NamedTuple
 import orjson
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from models.transaction import Transaction
 from streams.broker.kafka_launch import KafkaOptions
+from streams.broker.topics import DECISIONS, name_of
+from streams.settings import Settings
+from streams.wire.codec import write_transaction
 
 TICK_SECONDS = 0.001
 LOOK_SECONDS = 0.1
@@ -29,11 +33,22 @@ class Paid(NamedTuple):
     value: bytes
 
 
+def paid_of(transaction: Transaction) -> Paid:
+    """As an acquirer sends it."""
+    return Paid(transaction.transaction_id, transaction.pan_token.encode(), write_transaction(transaction))
+
+
 class Heard(NamedTuple):
     """A decision, and when it was read; seconds since 1970."""
 
     at: float
+    partition: int
     decision: Mapping[str, Any]
+
+
+def decisions_of(settings: Settings) -> list[str]:
+    """The topics on which the product decides."""
+    return [name_of(each, settings.topics) for each in DECISIONS.values()]
 
 
 class Sender:
@@ -57,13 +72,13 @@ class Sender:
         self._producer.flush(PATIENCE_SECONDS)
         return sent
 
-    def alone(self, reader: "Reader", paid: Paid) -> dict[str, float]:
+    def alone(self, reader: "Reader", paid: Paid, patience_seconds: float = PATIENCE_SECONDS) -> dict[str, float]:
         """The same of one payment, once something was decided since."""
         sent: dict[str, float] = {}
         heard = reader.heard
         self._send(paid, sent)
         self._producer.flush(PATIENCE_SECONDS)
-        reader.until(heard + 1)
+        reader.until(heard + 1, patience_seconds)
         return sent
 
     def _send(self, paid: Paid, sent: dict[str, float]) -> None:
@@ -85,7 +100,7 @@ class Reader:
             }
         )
         self._consumer.assign([TopicPartition(topic, each, 0) for topic in topics for each in range(partitions)])
-        self._heard: list[tuple[float, bytes]] = []
+        self._heard: list[tuple[float, int, bytes]] = []
         self._looked_at = 0  # of those heard
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -104,24 +119,24 @@ class Reader:
         """Decisions that came so far."""
         return len(self._heard)
 
-    def until(self, count: int) -> None:
+    def until(self, count: int, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until so many came, or nothing more is to be hoped for."""
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        give_up_at = time.monotonic() + patience_seconds
         while len(self._heard) < count and time.monotonic() < give_up_at:
             time.sleep(TICK_SECONDS)
 
-    def received(self, sent: Mapping[str, float]) -> dict[str, Heard]:
+    def received(self, sent: Mapping[str, float], patience_seconds: float = PATIENCE_SECONDS) -> dict[str, list[Heard]]:
         """The decisions on these, by the payment, once each has one; what came before is of no use any more."""
-        found: dict[str, Heard] = {}
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        found: dict[str, list[Heard]] = {}
+        give_up_at = time.monotonic() + patience_seconds
         while len(found) < len(sent) and time.monotonic() < give_up_at:
             time.sleep(LOOK_SECONDS)
             new = self._heard[self._looked_at :]
             self._looked_at += len(new)
-            for at, value in new:
+            for at, partition, value in new:
                 decision = orjson.loads(value)
                 if (paid := decision["transaction_id"]) in sent:
-                    found.setdefault(paid, Heard(at, decision))
+                    found.setdefault(paid, []).append(Heard(at, partition, decision))
         return found
 
     def _read(self) -> None:
@@ -129,4 +144,4 @@ class Reader:
             first = self._consumer.poll(0.1)  # `consume` would wait for as many as it may take
             at = time.time()
             for each in () if first is None else (first, *self._consumer.consume(500, 0)):
-                self._heard.append((at, each.value() or b"{}"))
+                self._heard.append((at, each.partition() or 0, each.value() or b"{}"))

@@ -25,21 +25,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.ages import AS_IN_PRODUCTION, Heard, Paid, Reader, Sender
+from bench.ages import AS_IN_PRODUCTION, Heard, Paid, Reader, Sender, decisions_of, paid_of
+from bench.processes import running_worker
 from bench.spending import BROKER_CORE, CLIENT_CORE, Spending, pin
-from bench.worker_process import running_worker
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
-from models.transaction import Transaction
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.topic_admin import create_topics
-from streams.broker.topics import DECISIONS, Topic, name_of
+from streams.broker.topics import Topic, name_of
 from streams.operating.machine import cores_and_processor
 from streams.operating.warming import hand_over, learnt_from_simulation
-from streams.settings import Settings, load_settings
-from streams.wire.codec import write_transaction
+from streams.settings import load_settings
 
 WARM_UP_PAYMENTS = 40_000  # a model of ordinary size, so that the scorer has its usual work
+SETTLING_RATE = 2_000.0  # payments a second
 ALONE = 200  # payments, each sent when the one before was decided
 
 
@@ -58,14 +57,6 @@ class Ages:
     decided_p50: float  # up to the decision; the rest is its commit and its way to the reader
     worker_us: float
     broker_us: float
-
-
-def _decisions(settings: Settings) -> list[str]:
-    return [name_of(each, settings.topics) for each in DECISIONS.values()]
-
-
-def _paid(transaction: Transaction) -> Paid:
-    return Paid(transaction.transaction_id, transaction.pan_token.encode(), write_transaction(transaction))
 
 
 def main(
@@ -100,8 +91,8 @@ def _measure(
     home: Path, rates: Sequence[float], partitions: int, settle: float, seconds: float, *, alone: bool
 ) -> list[Ages]:
     warm_up = learnt_from_simulation(TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
-    needed = round(settle * rates[0] + sum(rates) * seconds) + ALONE + 1_000
-    waiting = [_paid(each.transaction) for each in islice(traffic(TrafficPolicy(seed=3, cards=20_000)), needed)]
+    needed = round(settle * SETTLING_RATE + sum(rates) * seconds) + ALONE + 1_000
+    waiting = [paid_of(each.transaction) for each in islice(traffic(TrafficPolicy(seed=3, cards=20_000)), needed)]
     waiting.reverse()
     gc.freeze()  # no look through these is to be part of an age
     pin(psutil.Process(), BROKER_CORE)
@@ -115,13 +106,13 @@ def _measure(
         asyncio.run(hand_over(settings, warm_up, now=datetime.now(UTC).timestamp()))
         with (
             running_worker(environment, home / "worker.log") as worker,
-            Reader(kafka.bootstrap, _decisions(settings), partitions) as reader,
+            Reader(kafka.bootstrap, decisions_of(settings), partitions) as reader,
         ):
             pin(worker, CLIENT_CORE)
             sender = Sender(kafka.bootstrap, name_of(Topic.TRANSACTIONS, settings.topics))
             sender.alone(reader, waiting.pop())  # the worker is there
             if settle:
-                sender.pay(waiting, rates[0], settle)
+                sender.pay(waiting, SETTLING_RATE, settle)
             measured = [_one_by_one(kafka, worker, sender, reader, waiting)] if alone else []
             for rate in rates:
                 with Spending([worker], psutil.Process(kafka.pid)) as spending:
@@ -144,8 +135,10 @@ def _one_by_one(
     return _ages(0.0, sent, reader.received(sent), spent)
 
 
-def _ages(rate: float, sent: dict[str, float], received: dict[str, Heard], spent: tuple[float, float, float]) -> Ages:
-    found = [(heard, sent[each]) for each, heard in received.items()]
+def _ages(
+    rate: float, sent: dict[str, float], received: dict[str, list[Heard]], spent: tuple[float, float, float]
+) -> Ages:
+    found = [(heard[0], sent[each]) for each, heard in received.items()]
     ages = np.array([each.at - at for each, at in found]) * 1000
     decided = [datetime.fromisoformat(each.decision["decided_at"]).timestamp() - at for each, at in found]
     p50, p99, p999 = np.percentile(ages, (50, 99, 99.9)).tolist()

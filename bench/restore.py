@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.changelog import Changelog, write
-from bench.worker_process import running_worker
+from bench.processes import running_worker
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.topic_admin import create_topics
 from streams.broker.topics import Topic, name_of

@@ -8,6 +8,7 @@ apart. Each stage is timed where the decider calls it, by the time of the proces
 """
 
 import asyncio
+import gc
 import json
 import random
 import time
@@ -47,6 +48,7 @@ from streams.operating.machine import cores_and_processor
 from streams.operating.warming import learnt_from_simulation
 from streams.settings import DeadlineSettings, Settings
 from streams.wire.codec import write_transaction
+from streams.worker import GARBAGE_AFTER
 
 WARM_UP_PAYMENTS = 40_000  # a model of ordinary size
 
@@ -184,6 +186,8 @@ async def _measure(payments: int, batch: int, policy: TrafficPolicy) -> Stages:
     knowledge.merchants.update(warm_up.learner.merchants)
     timers, spent, decided_by_model, sizes = _Timers(), 0.0, 0, []
     _time_stages(timers)
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER)  # as a worker does
     for first in range(0, payments, batch):
         these = records[first : first + batch]
         clock[0] = these[-1].timestamp / 1000

@@ -33,8 +33,8 @@ from rich.table import Table
 
 from bench.changelog import Changelog, token, write
 from bench.filling import fill
+from bench.processes import running, running_worker
 from bench.spending import BROKER_CORE, CLIENT_CORE, Spending, pin
-from bench.worker_process import running_worker
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
 from streams.broker.embedded import EmbeddedKafka
@@ -65,6 +65,7 @@ class Throughput:
     cards: int
     known_cards: int  # whose profiles were there before
     partitions: int
+    console: bool
     per_second: float
     worker_us: float
     scorer_us: float
@@ -85,6 +86,7 @@ class Load:
     workers: int = 1
     partitions: int = 8
     batch: int = 1000
+    console: bool = False
 
 
 def main(
@@ -96,7 +98,9 @@ def main(
     workers: Annotated[int, typer.Option(min=1, max=8, help="On one core together.")] = 1,
     partitions: Annotated[int, typer.Option(min=1, max=64, help="Of the topics: the lanes of the workers.")] = 8,
     batch: Annotated[int, typer.Option(min=1, max=5000, help="Transactions in a Kafka transaction, at most.")] = 1000,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,  # noqa: FBT002
+    *,
+    console: Annotated[bool, typer.Option("--console", help="With the console reading what they decide.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Measure how many transactions a second workers decide."""
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as scratch:
@@ -107,6 +111,7 @@ def main(
             workers=workers,
             partitions=partitions,
             batch=batch,
+            console=console,
         )
         found = measure(Path(scratch), load)
     if as_json:
@@ -114,7 +119,8 @@ def main(
         return
     table = Table(title=f"{workers} worker{'s' * (workers > 1)}", show_header=False)
     for name, value in asdict(found).items():
-        table.add_row(name, value if isinstance(value, str) else f"{value:,.3f}".rstrip("0").rstrip("."))
+        told = str(value) if isinstance(value, str | bool) else f"{value:,.3f}".rstrip("0").rstrip(".")
+        table.add_row(name, told)
     Console().print(table)
 
 
@@ -122,7 +128,7 @@ def measure(home: Path, load: Load) -> Throughput:
     """On a broker of its own, with its files in `home`."""
     warm_up = learnt_from_simulation(TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
     pin(psutil.Process(), BROKER_CORE)
-    with EmbeddedKafka(home / "kafka") as kafka, ExitStack() as running:
+    with EmbeddedKafka(home / "kafka") as kafka, ExitStack() as opened:
         environment = (
             os.environ
             | LIFTED
@@ -131,6 +137,8 @@ def measure(home: Path, load: Load) -> Throughput:
                 "HOLDFAST_TOPICS_PARTITIONS": str(load.partitions),
                 "HOLDFAST_METRICS_WORKER_PORT": "0",
                 "HOLDFAST_LANES_MAX_BATCH": str(load.batch),
+                "HOLDFAST_CONSOLE_STORE_URL": f"sqlite:///{home}/reviews.db",
+                "HOLDFAST_CONSOLE_PORT": "0",
             }
         )
         settings = load_settings(None, environment)
@@ -139,10 +147,13 @@ def measure(home: Path, load: Load) -> Throughput:
         if load.known_cards:
             write(kafka.bootstrap, name_of(Topic.PROFILES, settings.topics), Changelog(cards=load.known_cards))
         fill(settings, _payments(load))
+        if load.console:
+            reading = opened.enter_context(running(("console",), environment, home / "console.log"))
+            pin(reading, BROKER_CORE)
         workers = []
         for number in range(1, load.workers + 1):
             name = f"worker-{number}"
-            workers.append(running.enter_context(running_worker(environment, home / f"{name}.log", name)))
+            workers.append(opened.enter_context(running_worker(environment, home / f"{name}.log", name)))
             pin(workers[-1], CLIENT_CORE)
         with Spending(workers, psutil.Process(kafka.pid)) as spending:
             decided = _decided(settings, load.payments)
@@ -157,6 +168,7 @@ def measure(home: Path, load: Load) -> Throughput:
         cards=load.cards,
         known_cards=load.known_cards,
         partitions=load.partitions,
+        console=load.console,
         per_second=measured / (end - begin),
         worker_us=worker_s / measured * 1e6,
         scorer_us=scorer_s / measured * 1e6,

@@ -101,7 +101,7 @@ def expected_of(payments: Sequence[Payment]) -> dict[str, Expected]:
     return expected
 
 
-def _environment(kafka: EmbeddedKafka, run: str) -> dict[str, str]:
+def environment_of(kafka: EmbeddedKafka, run: str) -> dict[str, str]:
     """Of our own settings, for topics of its own."""
     return dict(os.environ) | {
         "HOLDFAST_BROKER": kafka.bootstrap,
@@ -115,26 +115,26 @@ def measure(
     kafka: EmbeddedKafka, candidate: Candidate, payments: Sequence[Payment], expected: Mapping[str, Expected], run: str
 ) -> Run:
     """Have it decide all of them, which wait for it on topics of its own."""
-    environment = _environment(kafka, run)
+    environment = environment_of(kafka, run)
     settings = load_settings(None, environment)
     asyncio.run(create_topics(settings))
     fill(settings, ((each.key, each.value) for each in payments))
     with tempfile.TemporaryDirectory(prefix="holdfast-peer-") as home:
-        place = _place(settings, candidate, run, home)
+        place = place_of(settings, candidate, run, home)
         log = Path(home) / "log"
-        process = _start(candidate, {**environment, **place.environment()}, log)
+        process = start(candidate, {**environment, **place.environment()}, log)
         try:
             with Spending([psutil.Process(process.pid)], psutil.Process(kafka.pid)) as spending:
                 _await_decisions(settings, place, process, len(payments), log)
                 resident = psutil.Process(process.pid).memory_info().rss
         finally:
-            _stop(process)
+            stop(process)
     made = _made(settings, place)
-    _delete(settings)
+    delete(settings)
     return _judged(candidate, made, expected, spending, resident)
 
 
-def _place(settings: Settings, candidate: Candidate, run: str, home: str) -> Place:
+def place_of(settings: Settings, candidate: Candidate, run: str, home: str) -> Place:
     """What a candidate is told."""
     state = Path(home) / "state"
     state.mkdir()
@@ -152,9 +152,9 @@ def _place(settings: Settings, candidate: Candidate, run: str, home: str) -> Pla
     )
 
 
-def _start(candidate: Candidate, environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
+def start(candidate: Candidate, environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
     """Its process, on the processor of those who decide."""
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - candidates are modules of ours
             candidate.command, env=environment, stdout=output, stderr=output
         )
@@ -162,7 +162,7 @@ def _start(candidate: Candidate, environment: Mapping[str, str], log: Path) -> "
     return process
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
+def stop(process: "subprocess.Popen[bytes]") -> None:
     """End it, in one way or the other."""
     process.send_signal(signal.SIGTERM)
     try:
@@ -265,7 +265,7 @@ def _faults(made: Sequence[_Made], expected: Mapping[str, Expected]) -> tuple[in
     return len(expected) - len(seen), twice, wrong
 
 
-def _delete(settings: Settings) -> None:
+def delete(settings: Settings) -> None:
     """So that the next has the disk to itself."""
     admin = AdminClient({"bootstrap.servers": settings.broker.bootstrap_servers})
     names = [each for each in admin.list_topics(timeout=10).topics if each.startswith(settings.topics.prefix)]
