@@ -267,7 +267,11 @@ class Settings:
     @property
     def lanes_group(self) -> str:
         """The consumer group of all workers."""
-        return f"{self.app}-{self.topics.prefix}lanes"
+        return self.own("lanes")
+
+    def own(self, name: str) -> str:
+        """The name of a group or of a transactional producer of this installation: no other's on the same brokers."""
+        return f"{self.app}-{self.topics.prefix}{name}"
 
     @property
     def version(self) -> str:

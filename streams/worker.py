@@ -197,7 +197,7 @@ def build_app(settings: Settings, instance: str, nursery: Nursery | None = None)
     """The Faust app of one worker process. Its scorers come from the nursery; None: from one that it starts itself."""
     mend_writes()
     app = DecidingApp(
-        f"{settings.app}-{settings.topics.prefix}{instance}",
+        settings.own(instance),
         broker=f"kafka://{settings.broker.bootstrap_servers.replace(',', ';')}",  # for its banner: it does not connect
         web_enabled=False,  # its server would listen on every address
         Worker=Process,

@@ -21,7 +21,7 @@ async def fencing_producer(settings: Settings, name: str) -> AIOKafkaProducer:
     sender.BACKOFF_OVERRIDE = lanes.retry_backoff_ms / 1000
     producer = AIOKafkaProducer(
         **connection(settings.broker),
-        transactional_id=f"{settings.app}-{settings.topics.prefix}{name}",
+        transactional_id=settings.own(name),
         acks="all",
         max_batch_size=LARGEST_BATCH_BYTES,
         max_request_size=4 * LARGEST_BATCH_BYTES,

@@ -102,7 +102,7 @@ class Forwarder:
     async def run(self) -> None:
         """Forward until cancelled."""
         partitions = partitions_of(self._settings, [self._place.topic])
-        group = f"{self._settings.app}-{self._settings.topics.prefix}forward-{self._place.name}"
+        group = self._settings.own(f"forward-{self._place.name}")
         consumer = reader(self._settings.broker, group_id=group, auto_offset_reset="latest")
         await consumer.start()
         try:

@@ -33,7 +33,7 @@ class Publisher:
         """Connect, and fence whoever published before."""
         self._producer = AIOKafkaProducer(
             **connection(self._settings.broker),
-            transactional_id=f"{self._settings.app}-{self._settings.topics.prefix}learner",
+            transactional_id=self._settings.own("learner"),
             acks="all",
             max_request_size=4 << 20,
             transaction_timeout_ms=30_000,

@@ -71,7 +71,7 @@ async def _fenced_producer(settings: Settings) -> AsyncIterator["AIOKafkaProduce
 
     producer = sender(
         settings.broker,
-        transactional_id=f"{settings.app}-{settings.topics.prefix}dlt-replay",
+        transactional_id=settings.own("dlt-replay"),
         transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
         max_request_size=LARGEST_REQUEST,
     )

@@ -39,7 +39,7 @@ class Revisions:
         """Fence whoever published before, and say how far it came: the next offset by partition's name."""
         self._producer = sender(
             self._settings.broker,
-            transactional_id=f"{self._settings.app}-{self._settings.topics.prefix}reconciler",
+            transactional_id=self._settings.own("reconciler"),
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
         )
         await self._producer.start()

@@ -31,7 +31,7 @@ class KafkaCarriage:
         """Fence whoever sent before, which ends its open transaction, and read the note of the last that was not."""
         self._producer = sender(
             self._settings.broker,
-            transactional_id=f"{self._settings.app}-{self._settings.topics.prefix}console",
+            transactional_id=self._settings.own("console"),
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
         )
         await self._producer.start()
