@@ -13,8 +13,6 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from models.transaction import Transaction
 from streams.broker.kafka_launch import KafkaOptions
-from streams.broker.topics import DECISIONS, name_of
-from streams.settings import Settings
 from streams.wire.codec import write_transaction
 
 TICK_SECONDS = 0.001
@@ -44,11 +42,6 @@ class Heard(NamedTuple):
     at: float
     partition: int
     decision: Mapping[str, Any]
-
-
-def decisions_of(settings: Settings) -> list[str]:
-    """The topics on which the product decides."""
-    return [name_of(each, settings.topics) for each in DECISIONS.values()]
 
 
 class Sender:

@@ -6,16 +6,13 @@ Two workers at most, on one processor; broker, sender and reader on the other, w
 moment is of the payments sent from then on, until the next: the largest age is for how long a partition was away.
 """
 
-import asyncio
 import json
-import os
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -26,20 +23,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.ages import AS_IN_PRODUCTION, Heard, Paid, Reader, Sender, decisions_of, paid_of
-from bench.processes import running_worker
-from bench.spending import BROKER_CORE, CLIENT_CORE, pin
+from bench.ages import AS_IN_PRODUCTION, Heard, Paid, paid_of
+from bench.installation import installation
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
-from streams.broker.embedded import EmbeddedKafka
-from streams.broker.topic_admin import create_topics
-from streams.broker.topics import Topic, name_of
 from streams.operating.machine import cores_and_processor
-from streams.operating.warming import hand_over, learnt_from_simulation
-from streams.settings import load_settings
 
-WARM_UP_PAYMENTS = 40_000  # a model of ordinary size
 PATIENCE_SECONDS = 30.0
+ON_ITS_WAY_SECONDS = 0.5  # what was sent so shortly before a moment suffers from that, and not from the one before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,23 +72,14 @@ def main(
 
 
 def _measure(home: Path, rate: float, partitions: int, settle: float, seconds: float) -> list[Disturbed]:
-    warm_up = learnt_from_simulation(TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
-    pin(psutil.Process(), BROKER_CORE)
-    with EmbeddedKafka(home / "kafka", AS_IN_PRODUCTION) as kafka, ExitStack() as opened:
-        environment = os.environ | {
-            "HOLDFAST_BROKER": kafka.bootstrap,
-            "HOLDFAST_TOPICS_PARTITIONS": str(partitions),
-            "HOLDFAST_METRICS_WORKER_PORT": "0",
-        }
-        settings = load_settings(None, environment)
-        asyncio.run(create_topics(settings))
-        asyncio.run(hand_over(settings, warm_up, now=datetime.now(UTC).timestamp()))
-
+    with (
+        installation(home, {}, partitions=partitions, options=AS_IN_PRODUCTION) as ours,
+        ExitStack() as opened,
+    ):
         workers: list[psutil.Process] = []
 
         def start(name: str) -> None:
-            workers.append(opened.enter_context(running_worker(environment, home / f"{name}.log", name)))
-            pin(workers[-1], CLIENT_CORE)
+            workers.append(opened.enter_context(ours.worker(name)))
 
         def start_again() -> None:
             workers[-1].kill()
@@ -113,8 +95,8 @@ def _measure(home: Path, rate: float, partitions: int, settle: float, seconds: f
             ("it is told to stop", lambda: workers[-1].terminate()),
         ]
         waiting = _payments(round(rate * (settle + len(moments) * seconds)) + 1_000)
-        with Reader(kafka.bootstrap, decisions_of(settings), partitions) as reader:
-            sender = Sender(kafka.bootstrap, name_of(Topic.TRANSACTIONS, settings.topics))
+        with ours.reader() as reader:
+            sender = ours.sender()
             sender.alone(reader, waiting.pop())  # the worker is there
             sender.pay(waiting, rate, settle)
             began = [time.time() + each * seconds for each in range(len(moments) + 1)]
@@ -124,7 +106,7 @@ def _measure(home: Path, rate: float, partitions: int, settle: float, seconds: f
             acts.join()
             received = {each: heard[0] for each, heard in reader.received(sent, PATIENCE_SECONDS).items()}
     return [
-        _disturbed(moment, {each: at for each, at in sent.items() if begin <= at < end}, received)
+        _disturbed(moment, {each: at for each, at in sent.items() if begin <= at + ON_ITS_WAY_SECONDS < end}, received)
         for (moment, _), begin, end in zip(moments, began, began[1:], strict=False)
     ]
 

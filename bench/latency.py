@@ -6,15 +6,13 @@ Worker and scorer have one processor; the broker, the sender and the reader the 
 Java compiles itself for a minute before it is as fast as it gets, hence the time to settle before the first rate.
 """
 
-import asyncio
 import gc
 import json
-import os
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -25,19 +23,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.ages import AS_IN_PRODUCTION, Heard, Paid, Reader, Sender, decisions_of, paid_of
-from bench.processes import running_worker
-from bench.spending import BROKER_CORE, CLIENT_CORE, Spending, pin
+from bench.ages import AS_IN_PRODUCTION, Heard, Paid, Reader, Sender, paid_of
+from bench.installation import Installation, installation
+from bench.spending import Spending
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
-from streams.broker.embedded import EmbeddedKafka
-from streams.broker.topic_admin import create_topics
-from streams.broker.topics import Topic, name_of
 from streams.operating.machine import cores_and_processor
-from streams.operating.warming import hand_over, learnt_from_simulation
-from streams.settings import load_settings
 
-WARM_UP_PAYMENTS = 40_000  # a model of ordinary size, so that the scorer has its usual work
 SETTLING_RATE = 2_000.0  # payments a second
 ALONE = 200  # payments, each sent when the one before was decided
 
@@ -64,7 +56,9 @@ def main(
     rate: Annotated[list[float] | None, typer.Option(min=1, help="Payments a second; may be given again.")] = None,
     alone: Annotated[bool, typer.Option(help="One payment at a time, too.")] = True,
     partitions: Annotated[int, typer.Option(min=1, max=64, help="Of the topics: the lanes of the worker.")] = 8,
-    settle: Annotated[float, typer.Option(min=0, max=600, help="Seconds before the first rate.")] = 60.0,
+    settle: Annotated[
+        float, typer.Option(min=0, max=600, help="Seconds at 2,000 a second, before anything is measured.")
+    ] = 60.0,
     seconds: Annotated[float, typer.Option(min=1, max=600, help="Seconds of each rate.")] = 25.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
@@ -90,44 +84,34 @@ def main(
 def _measure(
     home: Path, rates: Sequence[float], partitions: int, settle: float, seconds: float, *, alone: bool
 ) -> list[Ages]:
-    warm_up = learnt_from_simulation(TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
     needed = round(settle * SETTLING_RATE + sum(rates) * seconds) + ALONE + 1_000
     waiting = [paid_of(each.transaction) for each in islice(traffic(TrafficPolicy(seed=3, cards=20_000)), needed)]
     waiting.reverse()
     gc.freeze()  # no look through these is to be part of an age
-    pin(psutil.Process(), BROKER_CORE)
-    with EmbeddedKafka(home / "kafka", AS_IN_PRODUCTION) as kafka:
-        environment = os.environ | {
-            "HOLDFAST_BROKER": kafka.bootstrap,
-            "HOLDFAST_TOPICS_PARTITIONS": str(partitions),
-        }
-        settings = load_settings(None, environment)
-        asyncio.run(create_topics(settings))
-        asyncio.run(hand_over(settings, warm_up, now=datetime.now(UTC).timestamp()))
-        with (
-            running_worker(environment, home / "worker.log") as worker,
-            Reader(kafka.bootstrap, decisions_of(settings), partitions) as reader,
-        ):
-            pin(worker, CLIENT_CORE)
-            sender = Sender(kafka.bootstrap, name_of(Topic.TRANSACTIONS, settings.topics))
-            sender.alone(reader, waiting.pop())  # the worker is there
-            if settle:
-                sender.pay(waiting, SETTLING_RATE, settle)
-            measured = [_one_by_one(kafka, worker, sender, reader, waiting)] if alone else []
-            for rate in rates:
-                with Spending([worker], psutil.Process(kafka.pid)) as spending:
-                    began = time.time()
-                    sent = sender.pay(waiting, rate, seconds)
-                    spent = spending.between(began, time.time() - 0.1)
-                measured.append(_ages(rate, sent, reader.received(sent), spent))
+    with (
+        installation(home, {}, partitions=partitions, options=AS_IN_PRODUCTION) as ours,
+        ours.worker() as worker,
+        ours.reader() as reader,
+    ):
+        sender = ours.sender()
+        sender.alone(reader, waiting.pop())  # the worker is there
+        if settle:
+            sender.pay(waiting, SETTLING_RATE, settle)
+        measured = [_one_by_one(ours, worker, sender, reader, waiting)] if alone else []
+        for rate in rates:
+            with Spending([worker], ours.broker) as spending:
+                began = time.time()
+                sent = sender.pay(waiting, rate, seconds)
+                spent = spending.between(began, time.time() - 0.1)
+            measured.append(_ages(rate, sent, reader.received(sent), spent))
     return measured
 
 
 def _one_by_one(
-    kafka: EmbeddedKafka, worker: psutil.Process, sender: Sender, reader: Reader, waiting: list[Paid]
+    ours: Installation, worker: psutil.Process, sender: Sender, reader: Reader, waiting: list[Paid]
 ) -> Ages:
     sent: dict[str, float] = {}
-    with Spending([worker], psutil.Process(kafka.pid)) as spending:
+    with Spending([worker], ours.broker) as spending:
         began = time.time()
         for _ in range(ALONE):
             sent |= sender.alone(reader, waiting.pop())

@@ -8,23 +8,20 @@ exactly once. Workers and scorers have one processor, the broker and the reader 
 two. Between the first tenth of the decisions and the last, by the worker's own timestamps.
 """
 
-import asyncio
 import json
-import os
 import random
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import orjson
-import psutil
 import typer
 from confluent_kafka import Consumer, TopicPartition
 from msgspec import structs
@@ -33,19 +30,15 @@ from rich.table import Table
 
 from bench.changelog import Changelog, token, write
 from bench.filling import fill
-from bench.processes import running, running_worker
-from bench.spending import BROKER_CORE, CLIENT_CORE, Spending, pin
+from bench.installation import Installation, installation
+from bench.processes import running
+from bench.spending import BROKER_CORE, Spending, pin
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
-from streams.broker.embedded import EmbeddedKafka
-from streams.broker.topic_admin import create_topics
-from streams.broker.topics import DECISIONS, Topic, name_of
+from streams.broker.topics import Topic, name_of
 from streams.operating.machine import cores_and_processor
-from streams.operating.warming import hand_over, learnt_from_simulation
-from streams.settings import Settings, load_settings
 from streams.wire.codec import write_transaction
 
-WARM_UP_PAYMENTS = 40_000  # a model of ordinary size, so that the scorer has its usual work
 PATIENCE_SECONDS = 300.0
 MEASURED_FROM = 0.1  # of the decisions
 LIFTED = {  # bounds beyond which rules would decide
@@ -126,37 +119,24 @@ def main(
 
 def measure(home: Path, load: Load) -> Throughput:
     """On a broker of its own, with its files in `home`."""
-    warm_up = learnt_from_simulation(TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
-    pin(psutil.Process(), BROKER_CORE)
-    with EmbeddedKafka(home / "kafka") as kafka, ExitStack() as opened:
-        environment = (
-            os.environ
-            | LIFTED
-            | {
-                "HOLDFAST_BROKER": kafka.bootstrap,
-                "HOLDFAST_TOPICS_PARTITIONS": str(load.partitions),
-                "HOLDFAST_METRICS_WORKER_PORT": "0",
-                "HOLDFAST_LANES_MAX_BATCH": str(load.batch),
-                "HOLDFAST_CONSOLE_STORE_URL": f"sqlite:///{home}/reviews.db",
-                "HOLDFAST_CONSOLE_PORT": "0",
-            }
-        )
-        settings = load_settings(None, environment)
-        asyncio.run(create_topics(settings))
-        asyncio.run(hand_over(settings, warm_up, now=datetime.now(UTC).timestamp()))
+    told = {
+        **LIFTED,
+        "HOLDFAST_LANES_MAX_BATCH": str(load.batch),
+        "HOLDFAST_CONSOLE_STORE_URL": f"sqlite:///{home}/reviews.db",
+        "HOLDFAST_CONSOLE_PORT": "0",
+    }
+    with installation(home, told, partitions=load.partitions) as ours, ExitStack() as opened:
+        settings = ours.settings
         if load.known_cards:
-            write(kafka.bootstrap, name_of(Topic.PROFILES, settings.topics), Changelog(cards=load.known_cards))
+            profiles = name_of(Topic.PROFILES, settings.topics)
+            write(settings.broker.bootstrap_servers, profiles, Changelog(cards=load.known_cards))
         fill(settings, _payments(load))
         if load.console:
-            reading = opened.enter_context(running(("console",), environment, home / "console.log"))
+            reading = opened.enter_context(running(("console",), ours.environment, home / "console.log"))
             pin(reading, BROKER_CORE)
-        workers = []
-        for number in range(1, load.workers + 1):
-            name = f"worker-{number}"
-            workers.append(opened.enter_context(running_worker(environment, home / f"{name}.log", name)))
-            pin(workers[-1], CLIENT_CORE)
-        with Spending(workers, psutil.Process(kafka.pid)) as spending:
-            decided = _decided(settings, load.payments)
+        workers = [opened.enter_context(ours.worker(f"worker-{each}")) for each in range(1, load.workers + 1)]
+        with Spending(workers, ours.broker) as spending:
+            decided = _decided(ours, load.payments)
         resident = sum(each.memory_info().rss for each in workers)
     at = np.sort([each for each, _, _ in decided])
     begin, end = float(at[int(len(at) * MEASURED_FROM)]), float(at[-1])
@@ -189,18 +169,18 @@ def _payments(load: Load) -> Iterator[tuple[bytes, bytes]]:
         yield paid.pan_token.encode(), write_transaction(paid)
 
 
-def _decided(settings: Settings, payments: int) -> list[tuple[float, str, int]]:
+def _decided(ours: Installation, payments: int) -> list[tuple[float, str, int]]:
     """The worker's time, source and size of every decision, read committed, once there are so many."""
     consumer = Consumer(
         {
-            "bootstrap.servers": settings.broker.bootstrap_servers,
+            "bootstrap.servers": ours.settings.broker.bootstrap_servers,
             "group.id": "bench",
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
         }
     )
-    names = [name_of(topic, settings.topics) for topic in DECISIONS.values()]
-    consumer.assign([TopicPartition(name, each, 0) for name in names for each in range(settings.topics.partitions)])
+    partitions = range(ours.settings.topics.partitions)
+    consumer.assign([TopicPartition(name, each, 0) for name in ours.decisions for each in partitions])
     found: list[tuple[float, str, int]] = []
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     while len(found) < payments:
