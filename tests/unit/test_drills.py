@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ from streams.operating.drills.stage import LONGEST
 from streams.wire.alert import AlertEvent, event_of
 from streams.wire.mode_event import ModeEvent
 
+DOCS = Path(__file__).parents[2] / "docs" / "drills"
+SHORT = [name for name, each in DRILLS.items() if not each.takes_minutes]
 BEGAN = 1_000.0
 MOMENTS = Moments(calm_from=BEGAN - 2, began=BEGAN, ended=BEGAN + 5, over=BEGAN + 12)
 DRILL = Drill(name="dead", summary="It dies.", begins=nothing, reasons=frozenset({"CONNECTION_ERROR"}))
@@ -292,6 +295,14 @@ def test_a_round_in_which_a_payment_was_lost_did_not_pass() -> None:
     assert a_round(good()).passed
     assert not a_round(good(), unaccounted=1).passed
     assert not a_round(slower()).passed
+
+
+def test_the_documents_have_each_short_drill_twenty_times_at_500_a_second_and_each_passed() -> None:
+    rounds = kept(DOCS / "results.jsonl")
+    assert all(played.passed and played.rate == 500.0 for played in rounds)
+    times = Counter(result.drill for played in rounds for result in played.results)
+    assert {name: times[name] for name in SHORT} == dict.fromkeys(SHORT, 20)
+    assert (DOCS / "report.md").read_text("utf-8") == markdown(rounds)
 
 
 def test_rounds_are_kept_and_read_again_as_they_were(tmp_path: Path) -> None:
