@@ -302,6 +302,7 @@ def test_the_documents_have_each_short_drill_twenty_times_at_500_a_second_and_ea
     assert all(played.passed and played.rate == 500.0 for played in rounds)
     times = Counter(result.drill for played in rounds for result in played.results)
     assert {name: times[name] for name in SHORT} == dict.fromkeys(SHORT, 20)
+    assert times["quiet"] == 1
     assert (DOCS / "report.md").read_text("utf-8") == markdown(rounds)
 
 
