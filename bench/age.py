@@ -27,6 +27,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.installation import WARM_UP_PAYMENTS
 from models.simulator.policy import TrafficPolicy
 from streams.broker.clients import reader
 from streams.broker.embedded import EmbeddedKafka
@@ -37,7 +38,6 @@ from streams.operating.installation import Plan, running
 from streams.operating.warming import hand_over, learnt_from_simulation
 from streams.settings import Settings, load_settings
 
-WARM_UP_PAYMENTS = 40_000  # a model of ordinary size, so that the scorer has its usual work
 POLL_MS = 20
 
 

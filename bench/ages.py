@@ -6,11 +6,14 @@ Both cost little, because they share a processor with the broker: records are ma
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from models.simulator.policy import TrafficPolicy
+from models.simulator.traffic import traffic
 from models.transaction import Transaction
 from streams.broker.kafka_launch import KafkaOptions
 from streams.wire.codec import write_transaction
@@ -31,9 +34,15 @@ class Paid(NamedTuple):
     value: bytes
 
 
-def paid_of(transaction: Transaction) -> Paid:
-    """As an acquirer sends it."""
+def _paid_of(transaction: Transaction) -> Paid:
     return Paid(transaction.transaction_id, transaction.pan_token.encode(), write_transaction(transaction))
+
+
+def simulated(count: int) -> list[Paid]:
+    """The first payments of a simulation, the very first last, as `Sender.pay` takes them."""
+    made = [_paid_of(each.transaction) for each in islice(traffic(TrafficPolicy(seed=3, cards=20_000)), count)]
+    made.reverse()
+    return made
 
 
 class Heard(NamedTuple):

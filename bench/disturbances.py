@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -23,10 +22,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.ages import AS_IN_PRODUCTION, Heard, Paid, paid_of
+from bench.ages import AS_IN_PRODUCTION, Heard, simulated
 from bench.installation import installation
-from models.simulator.policy import TrafficPolicy
-from models.simulator.traffic import traffic
 from streams.operating.machine import cores_and_processor
 
 PATIENCE_SECONDS = 30.0
@@ -94,7 +91,7 @@ def _measure(home: Path, rate: float, partitions: int, settle: float, seconds: f
             ("it comes back", lambda: start("worker-2")),
             ("it is told to stop", lambda: workers[-1].terminate()),
         ]
-        waiting = _payments(round(rate * (settle + len(moments) * seconds)) + 1_000)
+        waiting = simulated(round(rate * (settle + len(moments) * seconds)) + 1_000)
         with ours.reader() as reader:
             sender = ours.sender()
             sender.alone(reader, waiting.pop())  # the worker is there
@@ -131,13 +128,6 @@ def _act(acts: Sequence[Callable[[], object]], begin: Sequence[float]) -> None:
     for act, at in zip(acts, begin, strict=False):
         time.sleep(max(at - time.time(), 0.0))
         act()
-
-
-def _payments(count: int) -> list[Paid]:
-    """The first of them last."""
-    made = [paid_of(each.transaction) for each in islice(traffic(TrafficPolicy(seed=3, cards=20_000)), count)]
-    made.reverse()
-    return made
 
 
 if __name__ == "__main__":

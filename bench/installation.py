@@ -62,7 +62,6 @@ def installation(
     home: Path, told: Mapping[str, str], *, partitions: int, options: KafkaOptions | None = None
 ) -> Iterator[Installation]:
     """In this directory, by settings as variables of the environment. Whoever asks shares the broker's processor."""
-    warm_up = learnt_from_simulation(TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
     pin(psutil.Process(), BROKER_CORE)
     with EmbeddedKafka(home / "kafka", options) as kafka:
         environment = {
@@ -74,5 +73,11 @@ def installation(
         }
         settings = load_settings(None, environment)
         asyncio.run(create_topics(settings))
-        asyncio.run(hand_over(settings, warm_up, now=datetime.now(UTC).timestamp()))
+        _teach(settings)
         yield Installation(home, environment, settings, psutil.Process(kafka.pid))
+
+
+def _teach(settings: Settings) -> None:
+    """Of what it takes nothing is kept here: whoever measures would share the processor with the search for garbage."""
+    warm_up = learnt_from_simulation(TrafficPolicy(seed=99), WARM_UP_PAYMENTS)
+    asyncio.run(hand_over(settings, warm_up, now=datetime.now(UTC).timestamp()))

@@ -13,7 +13,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -23,11 +22,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.ages import AS_IN_PRODUCTION, Heard, Paid, Reader, Sender, paid_of
+from bench.ages import AS_IN_PRODUCTION, Heard, Paid, Reader, Sender, simulated
 from bench.installation import Installation, installation
 from bench.spending import Spending
-from models.simulator.policy import TrafficPolicy
-from models.simulator.traffic import traffic
 from streams.operating.machine import cores_and_processor
 
 SETTLING_RATE = 2_000.0  # payments a second
@@ -85,14 +82,13 @@ def _measure(
     home: Path, rates: Sequence[float], partitions: int, settle: float, seconds: float, *, alone: bool
 ) -> list[Ages]:
     needed = round(settle * SETTLING_RATE + sum(rates) * seconds) + ALONE + 1_000
-    waiting = [paid_of(each.transaction) for each in islice(traffic(TrafficPolicy(seed=3, cards=20_000)), needed)]
-    waiting.reverse()
-    gc.freeze()  # no look through these is to be part of an age
+    waiting = simulated(needed)
     with (
         installation(home, {}, partitions=partitions, options=AS_IN_PRODUCTION) as ours,
         ours.worker() as worker,
         ours.reader() as reader,
     ):
+        gc.freeze()  # no look through what there is now is to be part of an age
         sender = ours.sender()
         sender.alone(reader, waiting.pop())  # the worker is there
         if settle:

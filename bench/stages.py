@@ -26,6 +26,7 @@ from aiokafka import ConsumerRecord
 from rich.console import Console
 from rich.table import Table
 
+from bench.installation import WARM_UP_PAYMENTS
 from models.card import pack
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
@@ -49,8 +50,6 @@ from streams.operating.warming import learnt_from_simulation
 from streams.settings import DeadlineSettings, Settings
 from streams.wire.codec import write_transaction
 from streams.worker import GARBAGE_AFTER
-
-WARM_UP_PAYMENTS = 40_000  # a model of ordinary size
 
 # Stage, whose it is, and by which names the decider calls it.
 STAGES: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
