@@ -3,23 +3,27 @@
 from dataclasses import dataclass
 from math import isnan
 
+from rules.patience import Patience
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchPolicy:
     """On once the value was `enter` or above for `held_seconds`; off after it was at most `leave` for `calm_seconds`.
 
-    Both without a break. Raises ValueError for bounds that leave no room between them.
+    Both without a break. Where `longest_calm_seconds` is more, what comes back within it needs a longer calm each time.
+    Raises ValueError for bounds that leave no room between them.
     """
 
     enter: float
     leave: float
     calm_seconds: float
     held_seconds: float = 0.0  # 0: at once
+    longest_calm_seconds: float = 0.0  # 0: always calm_seconds
 
     def __post_init__(self) -> None:
         if not self.leave < self.enter:
             raise ValueError("leave must be below enter, or the switch is on and off by turns")
-        if not (self.calm_seconds >= 0 and self.held_seconds >= 0):
+        if not all(each >= 0 for each in (self.calm_seconds, self.held_seconds, self.longest_calm_seconds)):
             raise ValueError("a switch's times cannot be negative")
 
 
@@ -28,6 +32,7 @@ class Switch:
 
     def __init__(self, policy: SwitchPolicy) -> None:
         self._policy = policy
+        self._patience = Patience(policy.calm_seconds, policy.longest_calm_seconds)
         self._on = False
         self._high_since: float | None = None
         self._calm_since: float | None = None
@@ -40,10 +45,17 @@ class Switch:
         self._high_since = _since(self._high_since, now, holds=value >= policy.enter)
         self._calm_since = _since(self._calm_since, now, holds=value <= policy.leave)
         if self._high_since is not None and now - self._high_since >= policy.held_seconds:
-            self._on = True
-        elif self._calm_since is not None and now - self._calm_since >= policy.calm_seconds:
-            self._on = False
+            self._turn(on=True, now=now)
+        elif self._calm_since is not None and now - self._calm_since >= self._patience.seconds:
+            self._turn(on=False, now=now)
         return self._on
+
+    def _turn(self, *, on: bool, now: float) -> None:
+        if on and not self._on:
+            self._patience.begins(now)
+        elif self._on and not on:
+            self._patience.ends(now)
+        self._on = on
 
 
 def _since(before: float | None, now: float, *, holds: bool) -> float | None:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from models.alert import MOST_SAMPLES, Alert, AlertStatus, Severity
 from rules.moment import Moment
+from rules.patience import Patience
 
 _LONGEST_SECONDS = 365 * 86_400.0
 _CONSEQUENCE = "CIRCUIT_OPEN"  # of the failures before it: those say why
@@ -22,11 +23,12 @@ class IncidentPolicy:
 
     soft_batches: int = 3
     quiet_seconds: float = 3.0  # without a failure, and with proof of health after the last one
-    late_quiet_seconds: float = 15.0  # the same after a transaction that was too old: load comes in waves
+    late_quiet_seconds: float = 15.0  # the same for a lane that is late or behind: load comes in waves
+    longest_quiet_seconds: float = 240.0  # each wave within it after the last was over needs a longer quiet, up to it
     update_seconds: float = 20.0  # between updates of an open incident
 
     def __post_init__(self) -> None:
-        times = (self.quiet_seconds, self.late_quiet_seconds, self.update_seconds)
+        times = (self.quiet_seconds, self.late_quiet_seconds, self.longest_quiet_seconds, self.update_seconds)
         if not all(0 < seconds < _LONGEST_SECONDS for seconds in times):
             raise ValueError("an incident's times must be above 0 and below a year")
         if self.soft_batches < 1:
@@ -90,7 +92,9 @@ KINDS = MappingProxyType(
         "TRANSACTION_TOO_OLD": _kind(
             "lane", "late", Severity.WARNING, "Add workers, or find what holds the lane up.", soft=True, in_waves=True
         ),
-        "CONSUMER_LAG": _kind("lane", "behind", Severity.WARNING, "Add workers, or find what holds the lane up."),
+        "CONSUMER_LAG": _kind(
+            "lane", "behind", Severity.WARNING, "Add workers, or find what holds the lane up.", in_waves=True
+        ),
         "FEATURE_MISSING": _kind("lane", "blind", Severity.WARNING, "Find the producer that leaves fields out."),
         "FORCED": _kind("operator", "forced", Severity.INFO, "Release the mode when the reason is gone."),
         "BLOCK_RATE_HIGH": _kind(
@@ -147,6 +151,7 @@ class Incidents:
         self._versions = versions or {}
         self._open: dict[str, _Incident] = {}
         self._doubted: dict[str, _Incident] = {}  # may become incidents
+        self._patience: dict[str, Patience] = {}  # with components that fail in waves
 
     def adopt(self, alert: Alert, now: Moment) -> bool:
         """Go on with an incident that a predecessor of the same source left open; whether there is one to go on with.
@@ -159,11 +164,12 @@ class Incidents:
             or alert.component in self._open
         ):
             return False
+        self._begins(alert.component, alert.reason, now)
         self._open[alert.component] = _Incident(
             component=alert.component,
             reason=alert.reason,
             started_at=alert.started_at,
-            quiet_at=self._quiet_after(alert.reason, now),
+            quiet_at=self._quiet_after(alert.component, alert.reason, now),
             last_told=now.seconds,
             partition=alert.partition,
             count=alert.count,
@@ -201,7 +207,9 @@ class Incidents:
         incident.soft_batches = min(incident.soft_batches + 1, self._policy.soft_batches)
         counts = not KINDS[reason].soft or incident.soft_batches == self._policy.soft_batches
         if counts:
-            incident.quiet_at = max(incident.quiet_at, self._quiet_after(reason, now))
+            if component not in self._open:
+                self._begins(component, reason, now)
+            incident.quiet_at = max(incident.quiet_at, self._quiet_after(component, reason, now))
             incident.healthy_since = None
         if component in self._open:
             return self._update_when_due(incident, now)
@@ -236,6 +244,8 @@ class Incidents:
         for component, incident in list(self._open.items()):
             if self._is_over(incident, now):
                 del self._open[component]
+                if component in self._patience:
+                    self._patience[component].ends(now.seconds)
                 alerts.append(self._alert(incident, AlertStatus.RESOLVED, now))
             elif update := self._update_when_due(incident, now):
                 alerts.append(update)
@@ -248,9 +258,17 @@ class Incidents:
     def _is_over(self, incident: _Incident, now: Moment) -> bool:
         return now.seconds >= incident.quiet_at and incident.healthy_since is not None
 
-    def _quiet_after(self, reason: str, now: Moment) -> float:
+    def _begins(self, component: str, reason: str, now: Moment) -> None:
+        if KINDS[reason].in_waves:
+            self._patience_with(component).begins(now.seconds)
+
+    def _quiet_after(self, component: str, reason: str, now: Moment) -> float:
+        in_waves = KINDS[reason].in_waves
+        return now.seconds + (self._patience_with(component).seconds if in_waves else self._policy.quiet_seconds)
+
+    def _patience_with(self, component: str) -> Patience:
         policy = self._policy
-        return now.seconds + (policy.late_quiet_seconds if KINDS[reason].in_waves else policy.quiet_seconds)
+        return self._patience.setdefault(component, Patience(policy.late_quiet_seconds, policy.longest_quiet_seconds))
 
     def _update_when_due(self, incident: _Incident, now: Moment) -> Alert | None:
         if now.seconds - incident.last_told < self._policy.update_seconds:

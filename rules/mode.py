@@ -68,11 +68,12 @@ class ModePolicy:
     calm_seconds: float = 1.0  # a fact must be gone for so long
     soft_held_seconds: float = 1.0  # an age or a scoring time must be high for so long: one pause is no mode
     soft_calm_seconds: float = 15.0  # and a number low again
+    longest_calm_seconds: float = 240.0  # where load comes in waves: each wave within it needs a longer calm, up to it
     labels_stale_hours: float = 168.0  # no label for so long: the model learns from silence alone
 
     def __post_init__(self) -> None:
-        waits = (self.dwell_seconds, self.calm_seconds, self.soft_held_seconds, self.soft_calm_seconds)
-        if not all(each >= 0 for each in (*waits, self.labels_stale_hours)):
+        calms = (self.calm_seconds, self.soft_calm_seconds, self.longest_calm_seconds)
+        if not all(each >= 0 for each in (*calms, self.dwell_seconds, self.soft_held_seconds, self.labels_stale_hours)):
             raise ValueError("a mode's times cannot be negative")
 
 
@@ -151,9 +152,22 @@ def _doubts(policy: ModePolicy, limits: Limits) -> Iterator[_Doubt]:
         return true, Switch(SwitchPolicy(enter=1, leave=0, calm_seconds=policy.calm_seconds))
 
     def number(
-        value: Callable[[Vitals], float | None], enter: float, leave: float, calm: float, held: float = 0.0
+        value: Callable[[Vitals], float | None],
+        enter: float,
+        leave: float,
+        calm: float,
+        held: float = 0.0,
+        longest: float = 0.0,
     ) -> tuple[Any, Switch]:
-        return value, Switch(SwitchPolicy(enter=enter, leave=leave, calm_seconds=calm, held_seconds=held))
+        switch = SwitchPolicy(
+            enter=enter, leave=leave, calm_seconds=calm, held_seconds=held, longest_calm_seconds=longest
+        )
+        return value, Switch(switch)
+
+    def waves(
+        value: Callable[[Vitals], float | None], enter: float, leave: float, held: float = 0.0
+    ) -> tuple[Any, Switch]:
+        return number(value, enter, leave, soft, held, policy.longest_calm_seconds)
 
     def snapshot_age(vitals: Vitals) -> float | None:
         return 0.0 if vitals.breaker is BreakerState.FORCED_CLOSED else vitals.snapshot_age_seconds
@@ -178,11 +192,11 @@ def _doubts(policy: ModePolicy, limits: Limits) -> Iterator[_Doubt]:
         why.MODEL_STALE,
     )
     # From all lanes behind until none is: lanes that catch up in turns would have it swing.
-    yield _Doubt(stand_in, reason.CONSUMER_LAG, *number(behind_share, 1.0, 0.0, policy.calm_seconds))
+    yield _Doubt(stand_in, reason.CONSUMER_LAG, *waves(behind_share, 1.0, 0.0))
     yield _Doubt(Mode.SAFE_DEFAULT, reason.RULES_FAILED, *number(lambda v: v.rules_failed_share, 0.5, 0.1, soft))
     yield _Doubt(degraded, reason.FORCED, *fact(lambda v: v.breaker is BreakerState.FORCED_CLOSED))
     yield _Doubt(degraded, reason.RULES_FAILED, *number(lambda v: v.rules_failed_share, 1e-9, 0.0, soft))
-    yield _Doubt(degraded, reason.CONSUMER_LAG, *fact(lambda v: v.lanes_behind > 0))
+    yield _Doubt(degraded, reason.CONSUMER_LAG, *waves(lambda v: v.lanes_behind, 1.0, 0.0))
     yield _Doubt(degraded, reason.MODEL_DRIFTS, *fact(lambda v: v.drifts))
     labels = 3600 * policy.labels_stale_hours
     yield _Doubt(
@@ -191,5 +205,5 @@ def _doubts(policy: ModePolicy, limits: Limits) -> Iterator[_Doubt]:
         *number(lambda v: v.label_age_seconds, labels, 0.99 * labels, policy.calm_seconds),
     )
     old, slow, held = limits.old, limits.slow, policy.soft_held_seconds
-    yield _Doubt(degraded, reason.TRANSACTION_TOO_OLD, *number(lambda v: v.age_seconds, old, EASED * old, soft, held))
+    yield _Doubt(degraded, reason.TRANSACTION_TOO_OLD, *waves(lambda v: v.age_seconds, old, EASED * old, held))
     yield _Doubt(degraded, reason.RESPONSE_SLOW, *number(lambda v: v.scoring_seconds, slow, EASED * slow, soft, held))

@@ -89,9 +89,9 @@ class DeadlineSettings:
 
     deadline_ms: Milliseconds = 300  # from the broker's timestamp to the decision
     reserve_ms: Annotated[int, Meta(ge=0)] = 50  # older than deadline less reserve: decided by rules at once
-    lag_enter: Count = 5000  # records behind the end of the partition at which the lane goes by rules
+    lag_enter: Count = 5000  # records up to the end of the partition, undecided, at which the lane goes by rules
     lag_leave: Annotated[int, Meta(ge=0)] = 500
-    lag_calm_seconds: Annotated[float, Meta(ge=0)] = 15.0  # at most lag_leave behind for so long: caught up
+    lag_calm_seconds: Annotated[float, Meta(ge=0)] = 3.0  # at most lag_leave behind for so long: caught up
     lag_ahead_seconds: Annotated[float, Meta(ge=0)] = 2.0  # a lag that grows counts as what it will be by then
 
     def __post_init__(self) -> None:

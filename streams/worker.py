@@ -6,7 +6,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -31,6 +31,7 @@ from streams.deciding.agent import DecidingAgent
 from streams.deciding.decider import Decider
 from streams.deciding.health import Health
 from streams.deciding.knowledge import Knowledge
+from streams.deciding.lane_state import LaneState
 from streams.deciding.lanes import Lanes
 from streams.deciding.nursery import Nursery
 from streams.deciding.scorer_link import ScorerLink
@@ -72,7 +73,7 @@ class Worker(faust.Service):
             settings,
             self._scoring,
             self._link,
-            lanes=lambda: self._lanes.states(),
+            lanes=self._states,
             clock=time.time,
             monotonic=time.monotonic,
         )
@@ -82,6 +83,7 @@ class Worker(faust.Service):
             self._scoring,
             self._link,
             self._health,
+            lanes=self._states,
             on_mode=self._mode_changed,
         )
         self._knowledge = Knowledge(
@@ -183,9 +185,12 @@ class Worker(faust.Service):
             mode=self._health.mode,
             mode_reason=self._health.reason,
             mode_since=self._health.since,
-            lanes=len(list(self._lanes.states())),
+            lanes=len(list(self._states())),
             model_version=self._link.model_version,
         )
+
+    def _states(self) -> Iterable[LaneState]:
+        return self._lanes.states()
 
     def _assigned(self, lanes: int) -> None:
         self._metrics.assigned(lanes)

@@ -26,21 +26,21 @@ class Lane:
     state: LaneState
     next: int | None  # the input offset below which everything is committed; None: nothing is yet
     profile_idle_days: int
-    _last: int | None = None  # the offset of the last record taken
+    _taken: int | None = None  # the offset of the last record taken
     _evicted_at: float = field(default_factory=time.monotonic)
     _evict_from: int = 0
 
     def take(self, most: int) -> Taken:
         """Its next records, up to `most`, in their order."""
         records: Sequence[ConsumerRecord] = self.inlet.take(most)
-        self._last = records[-1].offset
-        self.state.lag = self.inlet.behind(self._last)
+        self._taken = records[-1].offset
+        self.state.lag = self.inlet.behind(records[0].offset - 1)
         return Taken(self.state, records)
 
     def rest(self) -> None:
         """Nothing is taken: it may have caught up meanwhile."""
-        if self._last is not None:
-            self.state.lag = self.inlet.behind(self._last)
+        if self._taken is not None:
+            self.state.lag = self.inlet.behind(self._taken)
 
     def complete(self, decided: Decided, records: Sequence[ConsumerRecord]) -> int:
         """Add to a batch whom the lane forgets, and the input offset that comes next; this offset."""

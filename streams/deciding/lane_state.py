@@ -18,7 +18,7 @@ class LaneState:
     partition: int
     profiles: ProfileStore
     gate: LagGate
-    lag: int = 0  # records between the batch's last and the end of the partition
+    lag: int = 0  # records up to the end of the partition, those of the batch among them
 
 
 class Taken(NamedTuple):

@@ -1,6 +1,6 @@
 """Tells the rest of the world what the lanes did: metrics, and failures as incidents."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from rules.decision import DecisionSource, FallbackReason
 from rules.mode import ModeChange, ModeReason
@@ -38,6 +38,7 @@ class LaneWatch:
         link: ScorerLink,
         health: Health,
         *,
+        lanes: Callable[[], Iterable[LaneState]],
         on_mode: Callable[[ModeChange], None],
     ) -> None:
         self._metrics = metrics
@@ -45,6 +46,7 @@ class LaneWatch:
         self._scoring = scoring
         self._link = link
         self._health = health
+        self._lanes = lanes
         self._on_mode = on_mode
         self._successes = 0
 
@@ -52,7 +54,6 @@ class LaneWatch:
         """A batch is committed."""
         self._metrics.decided(batch)
         self._health.decided(batch)
-        self._metrics.lane(lane.partition, lag=lane.lag, cards=len(lane.profiles))
         self._report_fallbacks(lane, batch)
         self._report_input(batch)
         if batch.blocks_limited:
@@ -61,7 +62,9 @@ class LaneWatch:
             self._announcer.healthy(BLOCKS)
 
     def tick(self) -> None:
-        """Look at the mode; shadow trials prove the scorer well even where no payment comes."""
+        """Look at lanes and at the mode; shadow trials prove the scorer well even where no payment comes."""
+        for lane in self._lanes():
+            self._metrics.lane(lane.partition, lag=lane.lag, cards=len(lane.profiles))
         change = self._health.look()
         self._metrics.mode(self._health.mode, change)
         if change is not None:

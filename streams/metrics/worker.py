@@ -40,7 +40,7 @@ class WorkerMetrics:
         )
         self._lag = Gauge(
             "holdfast_lane_lag_records",
-            "Records between a lane and the end of its partition.",
+            "Records up to the end of a partition that are not decided yet.",
             ("partition",),
             registry=registry,
         )

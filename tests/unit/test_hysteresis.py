@@ -1,5 +1,7 @@
 """A switch with two bounds and a time."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +65,20 @@ def test_a_value_that_must_be_held_is_on_after_its_time_and_a_fall_starts_it_ane
     assert switch.is_on(50.0, 3.0)
 
 
+def test_what_is_on_again_soon_needs_a_longer_calm() -> None:
+    switch, on_since, calms = Switch(replace(POLICY, longest_calm_seconds=30.0)), 0.0, []
+    for _ in range(5):
+        assert switch.is_on(100.0, on_since)
+        calm_since = on_since + 1
+        over = next(n for n in range(100) if not switch.is_on(0.0, calm_since + n))
+        calms.append(over)
+        on_since = calm_since + over + 30.0
+    assert calms == [2, 6, 18, 30, 30]
+    assert switch.is_on(100.0, on_since + 1)  # it was over for more than 30 s, and all is forgotten
+    assert switch.is_on(0.0, on_since + 2)
+    assert not switch.is_on(0.0, on_since + 4)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -72,6 +88,8 @@ def test_a_value_that_must_be_held_is_on_after_its_time_and_a_fall_starts_it_ane
         {"calm_seconds": float("nan")},
         {"held_seconds": -1.0},
         {"held_seconds": float("nan")},
+        {"longest_calm_seconds": -1.0},
+        {"longest_calm_seconds": float("nan")},
     ],
     ids=str,
 )

@@ -193,8 +193,8 @@ def test_it_resolves_once_and_says_since_when_it_is_well() -> None:
 @pytest.mark.parametrize("step", [7200.0, -3600.0])
 def test_a_clock_that_was_wrong_while_it_failed_keeps_no_incident_open(step: float) -> None:
     incidents = Incidents(POLICY, source="worker-1")
-    assert incidents.failed("lanes", "CONSUMER_LAG", at(0, clock_off=step)) is not None
-    incidents.healthy("lanes", at(1))
+    assert incidents.failed("scorer", "RESPONSE_TIMEOUT", at(0, clock_off=step)) is not None
+    incidents.healthy("scorer", at(1))
     assert incidents.due(at(2.9)) == []
     assert [alert.status for alert in incidents.due(at(3))] == [RESOLVED]
 
@@ -306,6 +306,8 @@ def test_an_incident_policy_without_time_is_refused(wrong: float) -> None:
         IncidentPolicy(quiet_seconds=wrong)
     with pytest.raises(ValueError, match="times"):
         IncidentPolicy(late_quiet_seconds=wrong)
+    with pytest.raises(ValueError, match="times"):
+        IncidentPolicy(longest_quiet_seconds=wrong)
 
 
 def test_a_lull_between_two_waves_is_no_end() -> None:
@@ -320,10 +322,44 @@ def test_a_lull_between_two_waves_is_no_end() -> None:
     assert [alert.status for alert in incidents.due(at(55))] == [RESOLVED]
 
 
+@pytest.mark.parametrize("reason", ["TRANSACTION_TOO_OLD", "CONSUMER_LAG"])
+def test_a_wave_each_minute_is_an_incident_or_two_and_not_one_each_minute(reason: str) -> None:
+    incidents = Incidents(IncidentPolicy(soft_batches=1), source="w")
+    told = []
+    for second in range(3_600):
+        if second % 60 == 0:
+            told.append(incidents.failed("lanes", reason, at(second)))
+        else:
+            incidents.healthy("lanes", at(second))
+        told += incidents.due(at(second))
+    assert [alert.status for alert in told if alert is not None and alert.status is not UPDATE] == [
+        *[OPEN, RESOLVED] * 2,
+        OPEN,
+    ]
+
+
+def test_what_comes_back_at_once_but_not_in_waves_is_over_as_soon_as_the_first_time() -> None:
+    incidents = Incidents(POLICY, source="w")
+    for second in (0, 10, 20):
+        assert incidents.failed("scorer", "CONNECTION_ERROR", at(second)) is not None
+        incidents.healthy("scorer", at(second + 1))
+        assert incidents.due(at(second + 2.9)) == []
+        assert [alert.status for alert in incidents.due(at(second + 3))] == [RESOLVED]
+
+
+def test_a_wave_that_comes_while_something_else_fails_has_the_quiet_of_a_wave() -> None:
+    incidents = Incidents(IncidentPolicy(quiet_seconds=3.0, late_quiet_seconds=15.0), source="w")
+    incidents.failed("lanes", "FEATURE_MISSING", at(0))
+    incidents.failed("lanes", "CONSUMER_LAG", at(1))
+    incidents.healthy("lanes", at(2))
+    assert incidents.due(at(15.9)) == []
+    assert [alert.status for alert in incidents.due(at(16))] == [RESOLVED]
+
+
 def test_a_failure_of_another_kind_does_not_shorten_the_quiet_after_a_wave() -> None:
     incidents = Incidents(IncidentPolicy(soft_batches=1, quiet_seconds=3.0, late_quiet_seconds=15.0), source="w")
     incidents.failed("lane/0", "TRANSACTION_TOO_OLD", at(0))
-    incidents.failed("lane/0", "CONSUMER_LAG", at(2))
+    incidents.failed("lane/0", "FEATURE_MISSING", at(2))
     incidents.healthy("lane/0", at(3))
     assert incidents.due(at(14.9)) == []
     assert [alert.status for alert in incidents.due(at(15))] == [RESOLVED]

@@ -22,8 +22,8 @@ def waiting(*offsets: int, end: int | None = None) -> Lane:
     return Lane(inlet=inlet, state=a_lane(), next=None, profile_idle_days=90)
 
 
-@pytest.mark.parametrize(("end", "lag"), [(8, 0), (108, 100), (None, 0), (3, 0)])
-def test_a_lane_knows_how_far_it_is_behind(end: int | None, lag: int) -> None:
+@pytest.mark.parametrize(("end", "lag"), [(8, 2), (108, 102), (None, 0), (3, 0)])
+def test_a_lane_knows_how_far_it_is_behind_with_what_it_takes(end: int | None, lag: int) -> None:
     lane = waiting(6, 7, end=end)
     assert [each.offset for each in lane.take(5).records] == [6, 7]
     assert lane.state.lag == lag

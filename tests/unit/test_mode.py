@@ -138,7 +138,7 @@ def test_lanes_that_catch_up_in_turns_leave_the_mode_as_it_is_until_none_is_behi
     behind = [4, 3, 1, 4, 2, 1, 1, 4, 1, 0, 0, 0]
     changes = [machine.look(replace(WELL, lanes_behind=count), 5.0 * now) for now, count in enumerate(behind)]
     told = [(now, change.after) for now, change in enumerate(changes) if change is not None]
-    assert told == [(0, Mode.STAND_IN), (10, Mode.NORMAL)]
+    assert told == [(0, Mode.STAND_IN), (11, Mode.NORMAL)]
 
 
 def test_a_fact_must_be_gone_for_its_calm() -> None:
@@ -177,6 +177,25 @@ def test_ages_that_swing_about_their_bound_for_ten_minutes_change_the_mode_once(
     assert sum(change is not None for change in changes) == 1
 
 
+@pytest.mark.parametrize("wave", [{"age_seconds": 0.4}, {"lanes_behind": 1}], ids=str)
+def test_a_wave_each_minute_is_a_mode_or_two_and_not_one_each_minute(wave: dict[str, float]) -> None:
+    machine = a_machine()
+    seen = (replace(WELL, **wave) if second % 60 < 3 else WELL for second in range(3_600))
+    changes = [machine.look(vitals, float(second)) for second, vitals in enumerate(seen)]
+    assert [change.after for change in changes if change is not None] == [
+        *[Mode.DEGRADED, Mode.NORMAL] * 2,
+        Mode.DEGRADED,
+    ]
+
+
+def test_a_scorer_that_is_slow_again_is_doubted_no_longer_than_the_first_time() -> None:
+    machine = a_machine()
+    for minute in range(3):
+        assert machine.look(replace(WELL, scoring_seconds=1.0), 60.0 * minute) is not None
+        assert machine.look(WELL, 60.0 * minute + 1) is None
+        assert machine.look(WELL, 60.0 * minute + 1 + POLICY.soft_calm_seconds) is not None
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -184,6 +203,7 @@ def test_ages_that_swing_about_their_bound_for_ten_minutes_change_the_mode_once(
         {"calm_seconds": float("nan")},
         {"soft_held_seconds": -1.0},
         {"soft_calm_seconds": -1.0},
+        {"longest_calm_seconds": -1.0},
     ],
     ids=str,
 )
@@ -251,7 +271,7 @@ def test_whatever_was_a_worker_that_is_well_for_long_enough_is_normal() -> None:
             now += rng.random() * 10
             machine.look(any_vitals(rng), now)
         for _ in range(3):
-            machine.look(WELL, now := now + POLICY.soft_calm_seconds)
+            machine.look(WELL, now := now + POLICY.longest_calm_seconds)
         assert (machine.mode, machine.reason, machine.withheld) == (Mode.NORMAL, ModeReason.RECOVERED, None)
 
 

@@ -99,8 +99,15 @@ class Watched:
         self.announcer, self.link, self.gate, self.desk = Announcer(), Link(), Gate(), Desk()
         self.health = Well()
         self.changes: list[ModeChange] = []
+        self.metrics, self.lanes = WorkerMetrics(), [a_lane()]
         self.watch = LaneWatch(
-            WorkerMetrics(), self.announcer, self.gate, self.link, self.health, on_mode=self.changes.append
+            self.metrics,
+            self.announcer,
+            self.gate,
+            self.link,
+            self.health,
+            lanes=lambda: self.lanes,
+            on_mode=self.changes.append,
         )
         self.number = 0
 
@@ -125,6 +132,13 @@ async def test_an_episode_is_one_alert_to_open_and_one_to_resolve(watched: Watch
         ("scorer", "RESPONSE_TIMEOUT", RESOLVED),
     ]
     assert watched.announcer.alerts[-1].count == 3
+
+
+def test_the_lag_of_each_lane_is_what_it_is_now_and_not_what_its_last_batch_found(watched: Watched) -> None:
+    for lag in (5_000, 0):
+        watched.lanes[0].lag = lag
+        watched.watch.tick()
+        assert watched.metrics.registry.get_sample_value("holdfast_lane_lag_records", {"partition": "0"}) == lag
 
 
 async def test_batches_without_the_model_prove_nothing_of_it(watched: Watched) -> None:
