@@ -24,7 +24,7 @@ class IncidentPolicy:
     soft_batches: int = 3
     quiet_seconds: float = 3.0  # without a failure, and with proof of health after the last one
     late_quiet_seconds: float = 15.0  # the same for a lane that is late or behind: load comes in waves
-    longest_quiet_seconds: float = 240.0  # each wave within it after the last was over needs a longer quiet, up to it
+    longest_quiet_seconds: float = 60.0  # each wave within it after the last was over needs a longer quiet, up to it
     update_seconds: float = 20.0  # between updates of an open incident
 
     def __post_init__(self) -> None:

@@ -68,7 +68,7 @@ class ModePolicy:
     calm_seconds: float = 1.0  # a fact must be gone for so long
     soft_held_seconds: float = 1.0  # an age or a scoring time must be high for so long: one pause is no mode
     soft_calm_seconds: float = 15.0  # and a number low again
-    longest_calm_seconds: float = 240.0  # where load comes in waves: each wave within it needs a longer calm, up to it
+    longest_calm_seconds: float = 60.0  # where load comes in waves: each wave within it needs a longer calm, up to it
     labels_stale_hours: float = 168.0  # no label for so long: the model learns from silence alone
 
     def __post_init__(self) -> None:
