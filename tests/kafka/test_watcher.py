@@ -79,7 +79,7 @@ def test_a_partition_that_nobody_decides_is_told_until_somebody_does(outside: Ou
             assert watcher.metric("holdfast_canary_seconds") > 0
             outside.decided(partition=0)
             assert worker.metric("holdfast_decisions") == 1
-            assert worker.metric("holdfast_profiles") == 1
+            outside.until(lambda: worker.metric("holdfast_profiles") == 1)
     assert [each["merchant_id"] for each in outside.decisions()] == ["mer_1"]
     audit = outside.audit()
     assert audit.holds
