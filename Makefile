@@ -20,14 +20,14 @@ demo: $(STAMP) ## Show on this machine what happens when the model fails: a minu
 test: $(STAMP) ## All tests, those on a real Kafka included
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-bench: $(STAMP) $(PEERS)/.installed ## Measure everything, beside other engines, for docs/performance.md: half an hour
+bench: $(STAMP) $(PEERS)/.installed ## Measure everything, beside other engines, for docs/performance.md: an hour
 	$(BIN)/python -m bench.performance --peers-python $(PEERS)/bin/python
 
 bench-guard: $(STAMP) ## Compare the time that deciding takes with that of a bare copy: one minute
 	$(BIN)/python -m bench.guard
 
-bench-age: $(STAMP) ## Measure the age at decision of a whole installation, at 1,000 transactions a second
-	$(BIN)/python -m bench.age
+bench-age: $(STAMP) ## Measure the age at decision at 2,000 transactions a second, and of one at a time: four minutes
+	$(BIN)/python -m bench.latency
 
 bench-model: $(STAMP) ## Measure features, scores, lessons and snapshots of the model
 	$(BIN)/python -m bench.model

@@ -22,7 +22,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.ages import AS_IN_PRODUCTION, Heard, simulated
+from bench.ages import AS_IN_PRODUCTION, WARM_SECONDS, WARMING_RATE, Heard, simulated
 from bench.installation import installation
 from streams.operating.machine import cores_and_processor
 
@@ -48,7 +48,9 @@ def main(
     *,
     rate: Annotated[float, typer.Option(min=1, max=5_000, help="Payments a second.")] = 500.0,
     partitions: Annotated[int, typer.Option(min=1, max=64, help="Of the topics: the lanes of the workers.")] = 8,
-    settle: Annotated[float, typer.Option(min=5, max=600, help="Seconds before the first moment.")] = 40.0,
+    settle: Annotated[
+        float, typer.Option(min=5, max=600, help="Seconds at 2,000 a second, before the first moment.")
+    ] = WARM_SECONDS,
     seconds: Annotated[float, typer.Option(min=10, max=600, help="From one moment to the next.")] = 20.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
@@ -91,11 +93,11 @@ def _measure(home: Path, rate: float, partitions: int, settle: float, seconds: f
             ("it comes back", lambda: start("worker-2")),
             ("it is told to stop", lambda: workers[-1].terminate()),
         ]
-        waiting = simulated(round(rate * (settle + len(moments) * seconds)) + 1_000)
+        waiting = simulated(round(WARMING_RATE * settle + rate * len(moments) * seconds) + 1_000)
         with ours.reader() as reader:
             sender = ours.sender()
             sender.alone(reader, waiting.pop())  # the worker is there
-            sender.pay(waiting, rate, settle)
+            sender.pay(waiting, WARMING_RATE, settle)
             began = [time.time() + each * seconds for each in range(len(moments) + 1)]
             acts = threading.Thread(target=_act, args=([act for _, act in moments], began))
             acts.start()

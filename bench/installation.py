@@ -41,9 +41,10 @@ class Installation:
         """The names of the topics on which it decides."""
         return [name_of(each, self.settings.topics) for each in DECISIONS.values()]
 
-    def sender(self) -> Sender:
+    def sender(self, linger_ms: float = 0.0) -> Sender:
         """Sends it payments."""
-        return Sender(self.settings.broker.bootstrap_servers, name_of(Topic.TRANSACTIONS, self.settings.topics))
+        transactions = name_of(Topic.TRANSACTIONS, self.settings.topics)
+        return Sender(self.settings.broker.bootstrap_servers, transactions, linger_ms)
 
     def reader(self) -> Reader:
         """Reads its decisions."""

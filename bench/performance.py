@@ -1,6 +1,6 @@
 """Everything measured, one after the other, on one machine: figures to docs/performance.json, tables to its document.
 
-    python -m bench.performance --peers-python .venv-peers/bin/python      all of it: half an hour
+    python -m bench.performance --peers-python .venv-peers/bin/python      all of it: an hour
     python -m bench.performance rules startup                              some parts anew
     python -m bench.performance --only-write                               tables from the figures that there are
 
@@ -91,11 +91,45 @@ def _stages(found: list[Any]) -> Rows:
 
 
 def _latency(found: list[Any]) -> Rows:
+    rows: Rows = [
+        ("payments/s", "linger ms", "p50 ms", "p99", "p99.9", "largest", "on topic p99", "decided p50", "by model")
+    ]
+    for said in found:
+        for each in said["ages"]:
+            rate = f"{each['rate']:,.0f}" if each["rate"] else "one at a time"
+            ages = (f"{each[name]:.1f}" for name in ("p50", "p99", "p999", "largest", "on_topic_p99", "decided_p50"))
+            rows.append((rate, f"{said['linger_ms']:g}", *ages, f"{each['by_model']:.1%}"))
+    return rows
+
+
+def _engine_ages(found: list[Any]) -> Rows:
+    rows: Rows = [
+        ("payments/s", "", "promise", "p50 ms", "p99", "largest", "killed: first, s", "last partition", "faults")
+    ]
+    for said in found:
+        for each in said["ages"]:
+            ages = (f"{each[name]:,.1f}" for name in ("p50", "p99", "largest"))
+            away = (f"{median(each[name]):.1f}" if each[name] else "-" for name in ("first", "all_"))
+            faults = str(each["missing"] + each["twice"])
+            rows.append((f"{said['rate']:,.0f}", each["title"], each["promise"], *ages, *away, faults))
+    return rows
+
+
+def _disturbances(found: list[Any]) -> Rows:
     (said,) = found
-    rows: Rows = [("payments/s", "p50 ms", "p99", "p99.9", "largest", "p50 of the decision alone", "by model")]
-    for each in said["ages"]:
-        ages = (f"{each[name]:.1f}" for name in ("p50", "p99", "p999", "largest", "decided_p50"))
-        rows.append((f"{each['rate']:,.0f}" if each["rate"] else "one at a time", *ages, f"{each['by_model']:.1%}"))
+    rows: Rows = [("from this moment on", "payments", "undecided", "p50 ms", "p99", "largest", "by model")]
+    for each in said["moments"]:
+        counts = (f"{each[name]:,}" for name in ("payments", "undecided"))
+        ages = (f"{each[name]:,.1f}" for name in ("p50", "p99", "largest"))
+        rows.append((each["moment"], *counts, *ages, f"{each['by_model']:.1%}"))
+    return rows
+
+
+def _console(found: list[Any]) -> Rows:
+    rows: Rows = [("console", "decided/s", "worker us", "scorer us", "broker us")]
+    for each in found:
+        figures = (f"{each[name]:.1f}" for name in ("worker_us", "scorer_us", "broker_us"))
+        rows.append(("on" if each["console"] else "off", f"{each['per_second']:,.0f}", *figures))
     return rows
 
 
@@ -140,10 +174,28 @@ PARTS: Mapping[str, Part] = {
         ),
     ),
     "stages": Part(command=("bench.stages",), table=_stages),
-    "latency": Part(
-        command=("bench.latency", "--rate", "2000", "--rate", "500", "--rate", "4000", "--rate", "8000"),
-        table=_latency,
+    "console": Part(
+        command=("bench.throughput", "--payments", "120000"),
+        table=_console,
+        runs=((), ("--console",), (), ("--console",)),
     ),
+    "latency": Part(
+        command=("bench.latency",),
+        table=_latency,
+        runs=(
+            ("--rate", "500", "--rate", "2000"),
+            ("--no-alone", "--linger", "1", "--rate", "4000", "--rate", "12000", "--rate", "19000"),
+        ),
+    ),
+    "ages": Part(
+        command=("bench.peers.ages",),
+        table=_engine_ages,
+        runs=(
+            ("--rate", "2000", "--kills", "3"),
+            ("--rate", "12000", "--kills", "0", "--linger", "1", "holdfast", "aiokafka", "confluent"),
+        ),
+    ),
+    "disturbances": Part(command=("bench.disturbances", "--rate", "500"), table=_disturbances),
     "rules": Part(command=("bench.rules",), table=_rules),
     "startup": Part(command=("bench.startup",), table=_startup),
     "model": Part(
@@ -169,6 +221,7 @@ PARTS: Mapping[str, Part] = {
         ),
     ),
 }
+WITH_PEERS = ("peers", "ages")
 
 
 def main(
@@ -182,7 +235,7 @@ def main(
         raise typer.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     figures = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
     for name in () if only_write else names or PARTS:
-        extra = ("--peers-python", str(peers_python)) if name == "peers" and peers_python is not None else ()
+        extra = () if peers_python is None or name not in WITH_PEERS else ("--peers-python", str(peers_python))
         figures[name] = [_said((*PARTS[name].command, *each, *extra)) for each in PARTS[name].runs]
         FIGURES.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
         typer.echo(f"{name}: measured", err=True)

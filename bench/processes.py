@@ -13,7 +13,10 @@ STOP_SECONDS = 300.0
 
 @contextmanager
 def running(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[psutil.Process]:
-    """What `holdfast` starts with this; stopped after the block. What it says goes to the log."""
+    """What `holdfast` starts with this; stopped after the block. What it says goes to the log.
+
+    Raises RuntimeError if it ended by itself, and not because somebody killed it.
+    """
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-m", "streams.operating.cli", *command], env=environment, stderr=output
@@ -21,8 +24,12 @@ def running(command: Sequence[str], environment: Mapping[str, str], log: Path) -
     try:
         yield psutil.Process(process.pid)
     finally:
+        ended = process.poll()
         process.terminate()
         process.wait(STOP_SECONDS)
+        if ended is not None and ended > 0:
+            last = log.read_text("utf-8", "replace").splitlines()[-1:]
+            raise RuntimeError(f"{command[0]} ended with {ended}: {''.join(last)}")
 
 
 def running_worker(

@@ -2,9 +2,9 @@
 
     python -m bench.peers.ages --rate 2000 --kills 3
 
-The common work again, on one broker, one candidate after the other. An age is from `produce` to the decision in the
-hands of a reader of committed records. A kill is of the only process, which is started again at once: the time to the
-first decision on a payment sent after it, and to the first on the last partition.
+The common work again, on one broker, one candidate after the other, once its Java is warm. An age is from `produce` to
+the decision in the hands of a reader of committed records. A kill is of the only process, which is started again at
+once: the time to the first decision on a payment sent after it, and to the first on the last partition.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import psutil
@@ -25,10 +25,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.ages import AS_IN_PRODUCTION, Heard, Paid, Reader, Sender
+from bench.ages import AS_IN_PRODUCTION, WARM_SECONDS, WARMING_RATE, Heard, Paid, Reader, Sender
 from bench.peers.__main__ import candidates
 from bench.peers.measuring import PARTITIONS, Candidate, environment_of, place_of, start, stop
-from bench.peers.payments import payments
+from bench.peers.payments import Payment, payments
 from bench.spending import BROKER_CORE, pin
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.topic_admin import create_topics
@@ -64,6 +64,9 @@ def main(
     rate: Annotated[float, typer.Option(min=1, help="Payments a second.")] = 2_000.0,
     settle: Annotated[float, typer.Option(min=0, max=600, help="Seconds at the rate before they count.")] = 25.0,
     seconds: Annotated[float, typer.Option(min=1, max=600)] = 20.0,
+    linger: Annotated[
+        float, typer.Option(min=0, max=100, help="Milliseconds that the sender waits for more to send at once.")
+    ] = 0.0,
     kills: Annotated[int, typer.Option(min=0, max=20, help="Of those that restore what they know.")] = 3,
     peers_python: Annotated[Path | None, typer.Option(help="Python of an environment with quixstreams.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -74,11 +77,10 @@ def main(
         raise typer.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
     chosen = [known[each] for each in names or known]
     console = Console(stderr=as_json, highlight=False)
-    aged = _measured(chosen, rate, settle, seconds, kills, console)
+    aged = _measured(chosen, _Load(rate, settle, seconds, linger), kills, console)
     if as_json:
-        typer.echo(
-            json.dumps({"machine": cores_and_processor(), "rate": rate, "ages": [asdict(each) for each in aged]})
-        )
+        told = {"machine": cores_and_processor(), "rate": rate, "linger_ms": linger}
+        typer.echo(json.dumps(told | {"ages": [asdict(each) for each in aged]}))
         return
     table = Table("", "promise", "p50 ms", "p99", "largest", "after a kill, s", "last partition", "missing/twice")
     for each in aged:
@@ -88,9 +90,16 @@ def main(
     console.print(table)
 
 
-def _measured(
-    chosen: Sequence[Candidate], rate: float, settle: float, seconds: float, kills: int, console: Console
-) -> list[Aged]:
+class _Load(NamedTuple):
+    """Payments a second, seconds of them before they count and then, and how long each may linger."""
+
+    rate: float
+    settle: float
+    seconds: float
+    linger: float
+
+
+def _measured(chosen: Sequence[Candidate], load: _Load, kills: int, console: Console) -> list[Aged]:
     made = list(payments(MADE))
     pin(psutil.Process(), BROKER_CORE)
     aged = []
@@ -98,15 +107,20 @@ def _measured(
         tempfile.TemporaryDirectory(prefix="holdfast-ages-") as home,
         EmbeddedKafka(Path(home) / "kafka", AS_IN_PRODUCTION) as kafka,
     ):
-        needed = round(rate * (settle + seconds) + kills * AFTER_KILL_RATE * AFTER_KILL_SECONDS) + 2_000
+        needed = round(load.rate * (load.settle + load.seconds) + kills * AFTER_KILL_RATE * AFTER_KILL_SECONDS) + 2_000
+        warming, warm = _Load(WARMING_RATE, WARM_SECONDS, 1.0, 0.0), round(WARMING_RATE * (WARM_SECONDS + 2.0))
+        _one(kafka, replace(chosen[0], name=f"{chosen[0].name}-warming"), _waiting(made, warm), warming, 0)
         for each in chosen:
-            waiting = [
-                Paid(f"{number}", made[number % MADE].key, _numbered(made[number % MADE].value, number))
-                for number in range(needed)
-            ]
-            aged.append(_one(kafka, each, waiting, rate, settle, seconds, kills if each.name in RESTORES else 0))
+            aged.append(_one(kafka, each, _waiting(made, needed), load, kills if each.name in RESTORES else 0))
             console.print(f"{each.title:32} {aged[-1].p50:7.1f} ms")
     return aged
+
+
+def _waiting(made: Sequence[Payment], count: int) -> list[Paid]:
+    return [
+        Paid(f"{number}", made[number % MADE].key, _numbered(made[number % MADE].value, number))
+        for number in range(count)
+    ]
 
 
 def _numbered(value: bytes, number: int) -> bytes:
@@ -119,9 +133,7 @@ def _one(
     kafka: EmbeddedKafka,
     candidate: Candidate,
     waiting: list[Paid],
-    rate: float,
-    settle: float,
-    seconds: float,
+    load: _Load,
     kills: int,
 ) -> Aged:
     environment = environment_of(kafka, f"ages-{candidate.name}")
@@ -133,10 +145,10 @@ def _one(
         running = [start(candidate, told, log)]
         try:
             with Reader(kafka.bootstrap, place.decisions, PARTITIONS) as reader:
-                sender = Sender(kafka.bootstrap, place.input)
+                sender = Sender(kafka.bootstrap, place.input, load.linger)
                 sender.alone(reader, waiting.pop(), START_SECONDS)
-                sender.pay(waiting, rate, settle)
-                sent = sender.pay(waiting, rate, seconds)
+                sender.pay(waiting, load.rate, load.settle)
+                sent = sender.pay(waiting, load.rate, load.seconds)
                 received = reader.received(sent)
                 ages = np.array([heard[0].at - sent[each] for each, heard in received.items()]) * 1000
                 after = [_killed(candidate, told, log, running, sender, reader, waiting) for _ in range(kills)]

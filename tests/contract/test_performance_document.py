@@ -51,3 +51,17 @@ def test_a_worker_is_ready_soon_and_help_is_printed_at_once() -> None:
     starts = {each["command"]: each["seconds"] for each in FOUND["startup"][0]["starts"]}
     assert starts["worker"] <= 3.0
     assert starts["--help"] <= 0.3
+
+
+def test_decisions_are_young_one_at_a_time_and_at_two_thousand_a_second() -> None:
+    p50 = {each["rate"]: each["p50"] for said in FOUND["latency"] for each in said["ages"]}
+    assert p50[0.0] <= 8.0
+    assert p50[2_000.0] <= 10.0
+
+
+def test_at_the_same_work_ours_are_the_youngest_and_the_soonest_back() -> None:
+    by_name = {each["name"]: each for each in FOUND["ages"][0]["ages"]}
+    ours, others = by_name.pop("holdfast"), by_name.values()
+    assert ours["missing"] == ours["twice"] == 0
+    assert all(ours["p50"] < each["p50"] and ours["p99"] < each["p99"] for each in others)
+    assert max(ours["all_"]) < min(by_name["quixstreams"]["first"])
