@@ -45,17 +45,13 @@ class Switch:
         self._high_since = _since(self._high_since, now, holds=value >= policy.enter)
         self._calm_since = _since(self._calm_since, now, holds=value <= policy.leave)
         if self._high_since is not None and now - self._high_since >= policy.held_seconds:
-            self._turn(on=True, now=now)
-        elif self._calm_since is not None and now - self._calm_since >= self._patience.seconds:
-            self._turn(on=False, now=now)
-        return self._on
-
-    def _turn(self, *, on: bool, now: float) -> None:
-        if on and not self._on:
-            self._patience.begins(now)
-        elif self._on and not on:
+            if not self._on:
+                self._patience.begins(now)
+            self._on = True
+        elif self._on and self._calm_since is not None and now - self._calm_since >= self._patience.seconds:
             self._patience.ends(now)
-        self._on = on
+            self._on = False
+        return self._on
 
 
 def _since(before: float | None, now: float, *, holds: bool) -> float | None:
