@@ -26,7 +26,15 @@ WARM_SECONDS = 120.0  # at 2,000 payments a second: Java's compilers take a fift
 WARMING_RATE = 2_000.0
 
 # The embedded Kafka does without Java's second compiler and has a small heap, for the sake of a quick start.
-AS_IN_PRODUCTION = KafkaOptions(heap_mb=1024, java=("-XX:TieredStopAtLevel=4", "-XX:MaxGCPauseMillis=200"))
+AS_IN_PRODUCTION = KafkaOptions(
+    heap_mb=1024,
+    java=(
+        "-XX:TieredStopAtLevel=4",
+        "-XX:MaxGCPauseMillis=200",
+        "-XX:+AlwaysPreTouch",
+        "-XX:+UseTransparentHugePages",
+    ),
+)
 
 
 class Paid(NamedTuple):

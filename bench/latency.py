@@ -3,7 +3,7 @@
     python -m bench.latency --rate 2000 --rate 500 --alone
 
 Worker and scorer have one processor; the broker, the sender and the reader the other, where there are two. The broker's
-Java compiles itself for more than a minute, hence the time to settle before the first rate.
+Java compiles itself for more than a minute, hence the time to settle before the first rate, and the lead of each.
 """
 
 import gc
@@ -28,6 +28,7 @@ from bench.spending import Spending
 from streams.operating.machine import cores_and_processor
 
 ALONE = 200  # payments, each sent when the one before was decided
+LEAD_SECONDS = 15.0  # Java compiles for a rate what it did not need for the one before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,22 @@ class Ages:
     broker_us: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """Payments a second, and for how long; what they may linger, milliseconds."""
+
+    rates: Sequence[float]
+    settle: float
+    lead: float
+    seconds: float
+    linger: float
+    alone: bool
+
+    @property
+    def payments(self) -> int:
+        return round(self.settle * WARMING_RATE + sum(self.rates) * (self.lead + self.seconds)) + ALONE + 1_000
+
+
 def main(
     *,
     rate: Annotated[list[float] | None, typer.Option(min=1, help="Payments a second; may be given again.")] = None,
@@ -56,7 +73,10 @@ def main(
     settle: Annotated[
         float, typer.Option(min=0, max=600, help="Seconds at 2,000 a second, before anything is measured.")
     ] = WARM_SECONDS,
-    seconds: Annotated[float, typer.Option(min=1, max=600, help="Seconds of each rate.")] = 25.0,
+    lead: Annotated[
+        float, typer.Option(min=0, max=600, help="Seconds of each rate that are not measured.")
+    ] = LEAD_SECONDS,
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="Seconds of each rate that are.")] = 25.0,
     linger: Annotated[
         float, typer.Option(min=0, max=100, help="Milliseconds that the sender waits for more to send at once.")
     ] = 0.0,
@@ -64,7 +84,8 @@ def main(
 ) -> None:
     """Measure ages at decision."""
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as scratch:
-        ages = _measure(Path(scratch), rate or [2_000.0], partitions, settle, seconds, linger, alone=alone)
+        plan = _Plan(rates=rate or [2_000.0], settle=settle, lead=lead, seconds=seconds, linger=linger, alone=alone)
+        ages = _measure(Path(scratch), plan, partitions)
     if as_json:
         told = {"machine": cores_and_processor(), "linger_ms": linger, "ages": [asdict(each) for each in ages]}
         typer.echo(json.dumps(told))
@@ -85,26 +106,23 @@ def main(
     typer.echo(f"{partitions} partitions, {cores_and_processor()}")
 
 
-def _measure(
-    home: Path, rates: Sequence[float], partitions: int, settle: float, seconds: float, linger: float, *, alone: bool
-) -> list[Ages]:
-    needed = round(settle * WARMING_RATE + sum(rates) * seconds) + ALONE + 1_000
-    waiting = simulated(needed)
+def _measure(home: Path, plan: _Plan, partitions: int) -> list[Ages]:
+    waiting = simulated(plan.payments)
     with (
         installation(home, {}, partitions=partitions, options=AS_IN_PRODUCTION) as ours,
         ours.worker() as worker,
         ours.reader() as reader,
     ):
         gc.freeze()  # no look through what there is now is to be part of an age
-        sender = ours.sender(linger)
+        sender = ours.sender(plan.linger)
         sender.alone(reader, waiting.pop())  # the worker is there
-        if settle:
-            sender.pay(waiting, WARMING_RATE, settle)
-        measured = [_one_by_one(ours, worker, sender, reader, waiting)] if alone else []
-        for rate in rates:
+        sender.pay(waiting, WARMING_RATE, plan.settle)
+        measured = [_one_by_one(ours, worker, sender, reader, waiting)] if plan.alone else []
+        for rate in plan.rates:
+            sender.pay(waiting, rate, plan.lead)
             with Spending([worker], ours.broker) as spending:
                 began = time.time()
-                sent = sender.pay(waiting, rate, seconds)
+                sent = sender.pay(waiting, rate, plan.seconds)
                 spent = spending.between(began, time.time() - 0.1)
             measured.append(_ages(rate, sent, reader.received(sent), spent))
     return measured

@@ -184,7 +184,7 @@ PARTS: Mapping[str, Part] = {
         table=_latency,
         runs=(
             ("--rate", "500", "--rate", "2000"),
-            ("--no-alone", "--linger", "1", "--rate", "4000", "--rate", "12000", "--rate", "19000"),
+            ("--no-alone", "--linger", "2", "--rate", "4000", "--rate", "12000", "--rate", "19000"),
         ),
     ),
     "ages": Part(
@@ -192,7 +192,7 @@ PARTS: Mapping[str, Part] = {
         table=_engine_ages,
         runs=(
             ("--rate", "2000", "--kills", "3"),
-            ("--rate", "12000", "--kills", "0", "--linger", "1", "holdfast", "aiokafka", "confluent"),
+            ("--rate", "12000", "--kills", "0", "--linger", "2", "holdfast", "aiokafka", "confluent"),
         ),
     ),
     "disturbances": Part(command=("bench.disturbances", "--rate", "500"), table=_disturbances),

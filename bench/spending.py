@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 
 LOOK_SECONDS = 0.05
+LOOKS_A_SEARCH = 20  # for what was started: a search looks at every process of the machine
 CLIENT_CORE, BROKER_CORE = 0, 1
 
 
@@ -46,21 +47,20 @@ class Spending:
 
     def between(self, begin: float, end: float) -> tuple[float, float, float]:
         """Seconds of workers, of their other processes, of the broker."""
-        at = [each.at for each in self._looks]
-        by_process = ([getattr(each, name) for each in self._looks] for name in ("worker", "scorer", "broker"))
+        looks = list(self._looks)  # another may come any moment
+        at = [each.at for each in looks]
+        by_process = ([getattr(each, name) for each in looks] for name in ("worker", "scorer", "broker"))
         worker, scorer, broker = (float(np.diff(np.interp((begin, end), at, spent))[0]) for spent in by_process)
         return worker, scorer, broker
 
     def _look(self) -> None:
-        while not self._ended.wait(LOOK_SECONDS):
-            self._looks.append(
-                _Spent(
-                    time.time(),
-                    sum(map(_used, self._workers)),
-                    sum(map(_used_below, self._workers)),
-                    _used_below(self._broker),
-                )
-            )
+        while not self._ended.is_set():
+            scorers, broker = [each for worker in self._workers for each in _below(worker)], _below(self._broker)
+            for _ in range(LOOKS_A_SEARCH):
+                spent = (sum(map(_used, each)) for each in (self._workers, scorers, broker))
+                self._looks.append(_Spent(time.time(), *spent))
+                if self._ended.wait(LOOK_SECONDS):
+                    break
 
 
 def _used(process: psutil.Process) -> float:
@@ -71,6 +71,6 @@ def _used(process: psutil.Process) -> float:
     return float(spent.user + spent.system)
 
 
-def _used_below(process: psutil.Process) -> float:
-    """By those that it started: scorers of a worker, the broker's Java below its leash."""
-    return sum(map(_used, process.children(recursive=True)))
+def _below(process: psutil.Process) -> list[psutil.Process]:
+    """Those that it started: scorers of a worker, the broker's Java below its leash."""
+    return [*process.children(recursive=True)]

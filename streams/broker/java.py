@@ -21,6 +21,8 @@ SAFETY = (
 BROKER = (
     "-XX:+UseG1GC",  # by name: on a small machine Java would choose Serial
     "-XX:MaxGCPauseMillis=20",
+    # Whatever outlives one collection lives for long: else fifteen of them copy it, and that is most of each pause.
+    "-XX:MaxTenuringThreshold=1",
     "-XX:TieredStopAtLevel=1",  # the second compiler takes a processor for minutes, from those whom this broker serves
 )
 TOOL = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx128m")  # it runs for half a second

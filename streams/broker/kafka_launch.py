@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from streams.broker import java, leash
+from streams.broker.compaction import let_compaction_wait
 from streams.broker.jars import KafkaUnavailable
 from streams.broker.kafka_configuration import (
     HOST,
@@ -147,6 +148,7 @@ def _launch_once(
             started_at=datetime.now(UTC),
         )
         _await_answer(home, process, ports, options)
+        let_compaction_wait(process.pid)
     except BaseException:  # Ctrl-C included: nothing that is not up stays behind
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -104,6 +104,23 @@ def test_restart_has_the_data_and_the_port_of_before(directory, end):
         assert consume(before, "payments", len(VALUES), group="after") == VALUES
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities of their own elsewhere")
+@pytest.mark.parametrize("detached", [False, True])
+def test_compaction_comes_after_whoever_serves(directory, detached):
+    broker = EmbeddedKafka(directory, SMALL).start(detached=detached)
+    try:
+        java = max(psutil.Process(broker.pid).children(), default=psutil.Process(broker.pid), key=lambda each: each.pid)
+        niceness = {}
+        for thread in Path(f"/proc/{java.pid}/task").iterdir():
+            name = (thread / "comm").read_text().strip()
+            niceness.setdefault(name, set()).add(os.getpriority(os.PRIO_PROCESS, int(thread.name)))
+    finally:
+        broker.stop()
+
+    assert niceness.pop("kafka-log-clean") == {19}
+    assert set[int]().union(*niceness.values()) == {0}
+
+
 def test_stop_leaves_no_process(directory):
     with EmbeddedKafka(directory, SMALL):
         assert processes_of(directory)
