@@ -73,4 +73,5 @@ def _used(process: psutil.Process) -> float:
 
 def _below(process: psutil.Process) -> list[psutil.Process]:
     """Those that it started: scorers of a worker, the broker's Java below its leash."""
-    return [*process.children(recursive=True)]
+    started: list[psutil.Process] = process.children(recursive=True)
+    return started
