@@ -222,6 +222,7 @@ PARTS: Mapping[str, Part] = {
     ),
 }
 WITH_PEERS = ("peers", "ages")
+PEERS_PYTHON = ".venv-peers/bin/python"  # as `make bench` has it
 
 
 def main(
@@ -250,7 +251,8 @@ def written(document: str, figures: Mapping[str, list[Any]]) -> str:
         _, ended, after = rest.partition(end)
         if not ended:
             raise ValueError(f"no place for {name}")
-        told = f"`python -m {' '.join(PARTS[name].command)}`, {_machine(found)}:\n\n"
+        peers = f" --peers-python {PEERS_PYTHON}" if name in WITH_PEERS else ""
+        told = f"`python -m bench.performance {name}{peers}`, {_machine(found)}:\n\n"
         document = before + begin + told + "\n".join(_markdown(PARTS[name].table(found))) + "\n" + end + after
     return document
 
