@@ -28,7 +28,8 @@ from streams.deciding.profiles import ProfileStore, restore
 from streams.deciding.resumption import resume_at
 from streams.deciding.rounds import Rounds, Told
 from streams.deciding.transactional import fencing_producer, given_up
-from streams.deciding.writer import Writer
+from streams.deciding.transactions import Transactions
+from streams.deciding.writer import WRITES, Writer
 from streams.settings import Settings
 
 log = structlog.get_logger()
@@ -165,7 +166,9 @@ class Lanes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.pause(*partitions)
         self._intake = Intake(self._consumer, partitions)
         self._intake.start()
-        writer = Writer(self._settings, writing)
+        topics = self._settings.topics
+        transactions = Transactions(self._settings.lanes, writing, [name_of(each, topics) for each in WRITES])
+        writer = Writer(topics, transactions)
         self._rounds = Rounds(
             self._settings.lanes, intake=self._intake, writer=writer, agent=self._agent, told=self._told
         )

@@ -4,27 +4,20 @@ import asyncio
 import contextlib
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.producer import sender
 
 from streams.broker.clients import connection
 from streams.settings import Settings
 
-LARGEST_BATCH_BYTES = 2_000_000  # below max.message.bytes of every topic that a worker writes in transactions
 CLOSE_SECONDS = 5.0
 
 
 async def fencing_producer(settings: Settings, name: str) -> AIOKafkaProducer:
     """The one producer of this name within the installation."""
     lanes = settings.lanes
-    # A transaction begun while the one before is still ending is refused, and aiokafka tries again 20 ms later whatever
-    # the producer is told. That is longer than most of ours take, and each follows the one before at once.
-    sender.BACKOFF_OVERRIDE = lanes.retry_backoff_ms / 1000
     producer = AIOKafkaProducer(
         **connection(settings.broker),
         transactional_id=settings.own(name),
         acks="all",
-        max_batch_size=LARGEST_BATCH_BYTES,
-        max_request_size=4 * LARGEST_BATCH_BYTES,
         request_timeout_ms=lanes.request_timeout_ms,
         transaction_timeout_ms=lanes.transaction_timeout_ms,
         # With the default of 100 the p99 of a transaction is 130 ms: brokers answer CONCURRENT_TRANSACTIONS for a

@@ -103,27 +103,31 @@ def _outside_the_transaction(kind: str) -> Callable[[], None]:
     def apply() -> None:
         from streams.broker.clients import sender
         from streams.broker.topics import Topic
-        from streams.deciding.writer import Writer
+        from streams.deciding.transactions import Transactions
         from streams.settings import load_settings
 
-        real = Writer._send
+        real = Transactions.transact
         plain: dict[str, Any] = {}
 
-        async def send(self: Any, topic: str, partition: int, outgoing: list[Any]) -> Any:
-            if (kind == "profiles") != (topic.endswith(Topic.PROFILES)):
-                return await real(self, topic, partition, outgoing)
+        async def transact(self: Any, records: dict[Any, list[Any]]) -> None:
+            outside = {
+                place: each
+                for place, each in records.items()
+                if (kind == "profiles") == place.topic.endswith(Topic.PROFILES)
+            }
             if "producer" not in plain:
                 plain["producer"] = sender(load_settings(None, os.environ).broker)
                 await plain["producer"].start()
-            for each in outgoing:
-                await plain["producer"].send(
-                    topic, key=each.key, value=each.value, headers=each.headers, partition=partition
-                )
+            for (topic, partition), outgoing in outside.items():
+                for each in outgoing:
+                    await plain["producer"].send(
+                        topic, key=each.key, value=each.value, headers=each.headers, partition=partition
+                    )
             await plain["producer"].flush()
             await asyncio.sleep(0.1)  # the moment between the two writes, held open
-            return []
+            await real(self, {place: each for place, each in records.items() if place not in outside})
 
-        Writer._send = send
+        Transactions.transact = transact
 
     return apply
 
@@ -132,16 +136,25 @@ def _outgoing(change: Callable[[str, list[Any], Any], list[Any]]) -> Callable[[]
     """Change what is about to be sent: (topic, records, numbers) to records."""
 
     def apply() -> None:
-        from streams.deciding.writer import Writer
-
-        real, numbers = Writer._send, itertools.count(1)
-
-        async def send(self: Any, topic: str, partition: int, outgoing: list[Any]) -> Any:
-            return await real(self, topic, partition, change(topic, outgoing, numbers))
-
-        Writer._send = send
+        numbers = itertools.count(1)
+        _records(lambda place, outgoing: (place, change(place.topic, outgoing, numbers)))
 
     return apply
+
+
+def _records(change: Callable[[Any, list[Any]], tuple[Any, list[Any]]]) -> None:
+    from streams.deciding.transactions import Transactions
+
+    real = Transactions.transact
+
+    async def transact(self: Any, records: dict[Any, list[Any]]) -> None:
+        changed: dict[Any, list[Any]] = {}
+        for place, outgoing in itertools.starmap(change, records.items()):
+            if outgoing:
+                changed[place] = [*changed.get(place, ()), *outgoing]
+        await real(self, changed)
+
+    Transactions.transact = transact
 
 
 def _drop_sometimes(topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
@@ -174,13 +187,12 @@ def _no_profiles(topic: str, outgoing: list[Any], numbers: Any) -> list[Any]:
 
 def _other_partition() -> None:
     """Decisions of partition 0 go to partition 1."""
-    from streams.deciding.writer import Writer
-
-    async def dispatch(self: Any, batch: Any, topic: str, partition: int) -> Any:
-        return await real(self, batch, topic, 1 if partition == 0 and "decisions." in topic else partition)
-
-    real = Writer._dispatch
-    Writer._dispatch = dispatch
+    _records(
+        lambda place, outgoing: (
+            place._replace(partition=1) if place.partition == 0 and "decisions." in place.topic else place,
+            outgoing,
+        )
+    )
 
 
 def _repeats_unknown() -> None:

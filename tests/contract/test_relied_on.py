@@ -11,12 +11,13 @@ from hashlib import blake2b
 from typing import Any
 
 import pytest
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
 from aiokafka.producer.producer import AIOKafkaProducer
-from aiokafka.producer.sender import AddPartitionsToTxnHandler, Sender
+from aiokafka.producer.transaction_manager import TransactionManager
+from aiokafka.protocol.api import Request
 from faust.agents.agent import Agent
 from faust.app.base import App, BootStrategy
 from faust.channels import Channel
@@ -37,17 +38,12 @@ RELIED_ON: list[tuple[Callable[..., Any], str, str]] = [
     (RangePartitionAssignor.assign, "the same partition numbers of several topics stay together", "8a855d2a56c4"),
     (GroupCoordinator._on_join_prepare, "lanes close before a rebalance goes on", "429d63ed61a4"),
     (GroupCoordinator.check_errors, "a membership that is over is told", "27b94275e712"),
-    (BatchBuilder.append, "a record that does not fit gives None, except a batch's first", "2c6106152482"),
-    (MessageAccumulator.add_batch, "a batch is sent as it is, to the partition that is named", "b80b4477952a"),
-    (AIOKafkaProducer.send_batch, "a batch is added to the open transaction", "a0fa3942a06a"),
-    (AIOKafkaProducer.commit_transaction, "a commit waits for all that was sent", "d11a226d42ff"),
     (AIOKafkaProducer.start, "starting a producer fences its predecessor before it returns", "92373cc3ad22"),
-    (Sender._maybe_do_transactional_request, "nothing of a transaction is sent after its end", "25c395a6c2a0"),
-    (
-        AddPartitionsToTxnHandler.handle_response,
-        "transactions follow each other as closely as we say",
-        "2fddbff7f1ec",
-    ),
+    (AIOKafkaProducer.stop, "a producer that has sent nothing itself ends no transaction", "eb5141d46d7e"),
+    (TransactionManager.set_pid_and_epoch, "transactions: what the coordinator has given", "bccb60e05b8f"),
+    (AIOKafkaClient.send, "transactions: an answer, or an error that says whether to try again", "d015164b5981"),
+    (AIOKafkaClient.coordinator_lookup, "transactions: the coordinator as it is now", "4335c62e172e"),
+    (Request.prepare, "transactions: a request may be sent again", "01c4db40c230"),
     (Agent._execute_actor, "the deciding agent's stream is one", "f2a8407b38b0"),
     (Channel.put, "an item put is an item in the channel", "f5c9a9b7e4f8"),
     (BootStrategy.server, "without Kafka agents are started all the same", "fa4cbdc8048a"),
