@@ -83,6 +83,8 @@ class FakeBrokers:
         fault = faults.popleft() if faults else None
         if fault is Lost.REQUEST:
             raise errors.KafkaConnectionError("broken")
+        if fault is errors.IncompatibleBrokerVersion:
+            raise errors.IncompatibleBrokerVersion
         answer = does(node, asked, fault if isinstance(fault, type) else None)
         await asyncio.sleep(0)
         self.in_flight.clear()

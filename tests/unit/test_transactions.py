@@ -105,6 +105,18 @@ async def test_who_is_no_leader_any_more_is_not_asked_again_before_metadata_are_
     assert brokers.asked == ["add_partitions", "produce", "produce", "end"]
 
 
+async def test_a_batch_that_a_leader_has_had_and_forgotten_is_written() -> None:
+    brokers = FakeBrokers(leader_faults=deque([errors.DuplicateSequenceNumber]))
+    await transactions(brokers).transact({HERE: some(1)})
+    assert brokers.asked == ["add_partitions", "produce", "end"]
+
+
+async def test_only_what_was_refused_is_sent_again() -> None:
+    brokers = FakeBrokers(leader_faults=deque([errors.NotEnoughReplicasError, None]))
+    await transactions(brokers).transact({HERE: some(1), THERE: some(1)})
+    assert brokers.asked == ["add_partitions", "produce", "produce", "produce", "end"]
+
+
 async def test_a_partition_without_a_leader_is_waited_for() -> None:
     brokers = FakeBrokers(leaderless=3)
     await transactions(brokers).transact({HERE: some(1)})
@@ -145,6 +157,19 @@ async def test_what_a_leader_refuses_for_good_is_raised_and_not_committed(refuse
     with pytest.raises(refused, match=r"decisions\.approve-2"):
         await transactions(brokers).transact({HERE: some(1)})
     assert brokers.asked == ["add_partitions", "produce"]
+
+
+@pytest.mark.parametrize("of", ["coordinator_faults", "leader_faults"])
+async def test_what_the_client_cannot_send_is_raised(of: str) -> None:
+    faults: deque[Fault | None] = deque([errors.IncompatibleBrokerVersion])
+    with pytest.raises(errors.IncompatibleBrokerVersion):
+        await transactions(FakeBrokers(**{of: faults})).transact({HERE: some(1)})
+
+
+async def test_the_client_is_told_which_topics_to_know() -> None:
+    brokers = FakeBrokers()
+    transactions(brokers)
+    assert brokers.topics == {"decisions.approve", "profiles"}
 
 
 async def test_who_is_fenced_writes_nothing() -> None:
