@@ -8,6 +8,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from structlog.testing import capture_logs
+from support.fake_brokers import FakeBrokers
 from support.fake_consumer import FakeConsumer
 
 from streams.broker.topics import Topic
@@ -54,9 +55,15 @@ def some_lanes(on_left_open: Callable[[int], None] = lambda _: None) -> Lanes:
 
 
 class Producer:
-    """One that can be stopped, any number of times."""
+    """One that can be stopped, any number of times, and tells whoever writes by it what aiokafka's does."""
 
     stopped = False
+
+    @property
+    def client(self) -> FakeBrokers:
+        return FakeBrokers()
+
+    _txn_manager = SimpleNamespace(transactional_id="lanes-1", producer_id=7, producer_epoch=3)
 
     async def stop(self) -> None:
         self.stopped = True
