@@ -20,8 +20,7 @@ async def fencing_producer(settings: Settings, name: str) -> AIOKafkaProducer:
         acks="all",
         request_timeout_ms=lanes.request_timeout_ms,
         transaction_timeout_ms=lanes.transaction_timeout_ms,
-        # With the default of 100 the p99 of a transaction is 130 ms: brokers answer CONCURRENT_TRANSACTIONS for a
-        # moment after each commit.
+        # Brokers answer CONCURRENT_TRANSACTIONS while they end what a predecessor has left open.
         retry_backoff_ms=lanes.retry_backoff_ms,
     )
     try:
