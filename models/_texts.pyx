@@ -1,11 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The texts of a payment on the hot path, compiled: their form, long runs of digits, and numbers that stand for them.
+"""The texts of a payment on the hot path, compiled: their form, what is peculiar in their bytes, and numbers that stand for
+them.
 
 The same as `models.plain_texts`, which stays for where nothing was compiled and as what this is held against
 (`tests/unit/test_compiled.py`).
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.datetime cimport (
@@ -35,9 +37,10 @@ cdef extern from "Python.h":
 
 cdef enum:
     MOST_FIELDS = 32
-    CARD_DIGITS = 13  # of the shortest card number
+    LEAST_DIGITS = 13  # of a card number
+    MOST_DIGITS = 19
     NOT_PLAIN = 1  # of `models.plain_texts`
-    LONG_RUN = 2
+    CARD_NUMBER = 2
     MOST_CONTENT = 4096  # bytes; what is longer goes the other way
     BLOCK = 128
 
@@ -92,7 +95,7 @@ cdef class Forms:
         return True
 
 
-# --- runs of digits ---
+# --- what is peculiar: card numbers as `models.card_numbers` knows them, and what is not plain ---
 
 
 cdef uint8_t[256] DIGIT  # 1 for a digit
@@ -112,22 +115,138 @@ _set_up()
 
 
 def peculiarities(bytes data not None):
-    """As `models.plain_texts.peculiarities`. Without branches: where digits stand cannot be foretold."""
-    cdef const uint8_t *at = <const uint8_t *>PyBytes_AS_STRING(data)
-    cdef const uint8_t *end = at + PyBytes_GET_SIZE(data)
+    """As `models.plain_texts.peculiarities`. Without branches at first: where digits stand cannot be foretold."""
+    cdef const uint8_t *start = <const uint8_t *>PyBytes_AS_STRING(data)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(data), i
     cdef uint32_t run = 0, longest = 0
     cdef uint8_t odd = 0
-    while at < end:
-        run = (run + DIGIT[at[0]]) & (<uint32_t>0 - GOES_ON[at[0]])
+    cdef bint found = False
+    for i in range(size):
+        run = (run + DIGIT[start[i]]) & (<uint32_t>0 - GOES_ON[start[i]])
         longest = run if run > longest else longest
-        odd |= ODD[at[0]]
-        at += 1
-    return (NOT_PLAIN if odd else 0) | (LONG_RUN if longest >= CARD_DIGITS else 0)
+        odd |= ODD[start[i]]
+    if odd and b"\\u" in data:
+        found = _holds_once_unescaped(start, size)
+    elif longest >= LEAST_DIGITS:
+        found = _holds_card_number(start, size)
+    return (NOT_PLAIN if odd else 0) | (CARD_NUMBER if found else 0)
 
 
-def has_long_run(bytes data not None):
-    """As `models.plain_texts.has_long_run`."""
-    return bool(peculiarities(data) & LONG_RUN)
+def may_hold_card_number(bytes data not None):
+    """As `models.plain_texts.may_hold_card_number`."""
+    return bool(peculiarities(data) & CARD_NUMBER)
+
+
+cdef bint _holds_once_unescaped(const uint8_t *raw, Py_ssize_t size) except -1:
+    cdef uint8_t *text = <uint8_t *>malloc(size)
+    cdef Py_ssize_t i = 0, length = 0
+    cdef int letter
+    cdef bint found
+    if text == NULL:
+        raise MemoryError
+    while i < size:
+        letter = raw[i]
+        i += 1
+        if letter == 92 and i < size:
+            if raw[i] != 117:  # it stands for itself with what follows, a backslash too
+                text[length] = 92
+                length += 1
+                letter = raw[i]
+                i += 1
+            elif i + 4 < size and (letter := _of_four(raw + i + 1)) >= 0:
+                i += 5
+            else:
+                letter = 92
+        text[length] = <uint8_t>(letter if letter < 256 else 63)
+        length += 1
+    found = _holds_card_number(text, length)
+    free(text)
+    return found
+
+
+cdef int _of_four(const uint8_t *digits) noexcept nogil:
+    """The number of four hexadecimal digits, or -1."""
+    cdef int number = 0, i, digit
+    for i in range(4):
+        digit = digits[i]
+        if DIGIT[digit]:
+            digit -= 48
+        else:
+            digit |= 32
+            if not 97 <= digit <= 102:
+                return -1
+            digit -= 87
+        number = 16 * number + digit
+    return number
+
+
+cdef bint _holds_card_number(const uint8_t *text, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t i = 0, start, length
+    while i < size:
+        if not DIGIT[text[i]]:
+            i += 1
+            continue
+        start = i
+        i = _after_digits(text, i, size)
+        length = i - start
+        if start >= 2 and text[start - 1] == 46 and DIGIT[text[start - 2]]:  # after a decimal point
+            continue
+        if LEAST_DIGITS <= length <= MOST_DIGITS and _is_card_number(text + start, <int>length):
+            return True
+        if length == 4 and i < size and (text[i] == 32 or text[i] == 45) and _is_grouped(text, start, size):
+            return True
+    return False
+
+
+cdef inline Py_ssize_t _after_digits(const uint8_t *text, Py_ssize_t i, Py_ssize_t size) noexcept nogil:
+    while i < size and DIGIT[text[i]]:
+        i += 1
+    return i
+
+
+cdef bint _is_grouped(const uint8_t *text, Py_ssize_t start, Py_ssize_t size) noexcept nogil:
+    """Whether four digits and what follows them are a card number as it is printed."""
+    cdef uint8_t[MOST_DIGITS] digits
+    cdef Py_ssize_t i = start + 4, after, length
+    cdef uint8_t separator = text[i]
+    cdef int count = 4, groups = 1
+    cdef bint in_fours = True
+    memcpy(digits, text + start, 4)
+    while i + 1 < size and text[i] == separator:
+        after = _after_digits(text, i + 1, size)
+        length = after - i - 1
+        if not 1 <= length <= 6 or count + length > MOST_DIGITS:
+            return False
+        memcpy(digits + count, text + i + 1, length)
+        count += <int>length
+        groups += 1
+        i = after
+        if groups == 2:
+            in_fours = length == 4
+            if not in_fours and length != 6:
+                return False
+        elif groups == 3 and not in_fours:
+            return 4 <= length <= 5 and _is_card_number(digits, count)
+        elif groups == 5:
+            return _is_card_number(digits, count)
+        elif length != 4:
+            return False
+        elif groups == 4 and _is_card_number(digits, count):
+            return True
+    return False
+
+
+cdef bint _is_card_number(const uint8_t *digits, int count) noexcept nogil:
+    """What some network issues, by its first digit and Luhn's check."""
+    cdef int i, digit, total = 0
+    if digits[0] == 48 or (digits[0] == 49 and count != 15) or (digits[0] == 50 and count != 16 and count != 19):
+        return False
+    for i in range(count):
+        digit = digits[count - 1 - i] - 48
+        if i & 1:
+            digit = 2 * digit - 9 if digit > 4 else 2 * digit
+        total += digit
+    return total % 10 == 0
 
 
 # --- numbers that stand for texts: BLAKE2b (RFC 7693), unkeyed, of up to 8 bytes ---

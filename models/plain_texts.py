@@ -1,15 +1,16 @@
-"""Texts of records in Python: their form, long runs of digits, and numbers that stand for them."""
+"""Texts of records in Python: their form, what is peculiar in their bytes, and numbers that stand for them."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
+from models.card_numbers import card_numbers, unescaped
 from models.fingerprint import fingerprint, id_hash
 
-__all__ = ["LONG_RUN", "NOT_PLAIN", "Contents", "Forms", "has_long_run", "id_hash", "peculiarities"]
+__all__ = ["CARD_NUMBER", "NOT_PLAIN", "Contents", "Forms", "id_hash", "may_hold_card_number", "peculiarities"]
 
-NOT_PLAIN, LONG_RUN = 1, 2  # bits of `peculiarities`
+NOT_PLAIN, CARD_NUMBER = 1, 2  # bits of `peculiarities`
 
 _NOTHING, _NEXT = "\0", "\n"  # no pattern takes one of them
 _TO_ZERO = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
@@ -43,12 +44,15 @@ class Contents:
         return fingerprint(self._encode(self._values(record)).rstrip(b"],nul"))
 
 
-def has_long_run(data: bytes) -> bool:
-    """Whether thirteen digits follow each other, spaces and hyphens between them not counted."""
-    return _THIRTEEN_DIGITS in data.translate(_TO_ZERO, b" -")
+def may_hold_card_number(data: bytes) -> bool:
+    """Whether there are `models.card_numbers` in it once its escapes are resolved, be they a part of something else."""
+    if b"\\u" not in data and _THIRTEEN_DIGITS not in data.translate(_TO_ZERO, b" -"):
+        return False
+    text, _ = unescaped(data.decode("latin-1"))
+    return any(True for _ in card_numbers(text))
 
 
 def peculiarities(data: bytes) -> int:
-    """NOT_PLAIN of what is not ASCII or has a backslash, LONG_RUN as of `has_long_run`; 0 for most records."""
+    """NOT_PLAIN of what is not ASCII or has a backslash, CARD_NUMBER of what may hold one; 0 for most records."""
     plain = data.isascii() and b"\\" not in data
-    return (0 if plain else NOT_PLAIN) | (LONG_RUN if has_long_run(data) else 0)
+    return (0 if plain else NOT_PLAIN) | (CARD_NUMBER if may_hold_card_number(data) else 0)

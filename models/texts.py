@@ -2,20 +2,29 @@
 
 from typing import TYPE_CHECKING
 
-from models.plain_texts import LONG_RUN, NOT_PLAIN
+from models.plain_texts import CARD_NUMBER, NOT_PLAIN
 
-__all__ = ["COMPILED", "LONG_RUN", "NOT_PLAIN", "Contents", "Forms", "has_long_run", "id_hash", "peculiarities"]
+__all__ = [
+    "CARD_NUMBER",
+    "COMPILED",
+    "NOT_PLAIN",
+    "Contents",
+    "Forms",
+    "id_hash",
+    "may_hold_card_number",
+    "peculiarities",
+]
 
 if TYPE_CHECKING:
-    from models.plain_texts import Contents, Forms, has_long_run, id_hash, peculiarities
+    from models.plain_texts import Contents, Forms, id_hash, may_hold_card_number, peculiarities
 
     COMPILED: bool
 else:
     try:
-        from models._texts import Contents, Forms, has_long_run, id_hash, peculiarities
+        from models._texts import Contents, Forms, id_hash, may_hold_card_number, peculiarities
 
         COMPILED = True
     except ImportError:
-        from models.plain_texts import Contents, Forms, has_long_run, id_hash, peculiarities
+        from models.plain_texts import Contents, Forms, id_hash, may_hold_card_number, peculiarities
 
         COMPILED = False

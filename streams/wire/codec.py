@@ -16,7 +16,7 @@ from models.dead_letter import DeadLetterReason
 from models.form import Form
 from models.information import InformationAnswer, InformationRequest
 from models.label import Label
-from models.texts import LONG_RUN, NOT_PLAIN, Contents, peculiarities
+from models.texts import CARD_NUMBER, NOT_PLAIN, Contents, peculiarities
 from models.transaction import EARLIEST_SCHEMA_VERSION, SCHEMA_VERSION, Transaction
 from rules.complaint import Complaint
 from rules.decision import Decision
@@ -183,7 +183,7 @@ def _read_at_once(value: bytes | None) -> Transaction | None:
     if not value or len(value) > MAX_VALUE_BYTES:
         return None
     found = peculiarities(value)
-    if found & NOT_PLAIN or (found & LONG_RUN and holds_card_number(value)):
+    if (found & CARD_NUMBER and holds_card_number(value)) or (found & NOT_PLAIN and not _is_whole(value)):
         return None
     try:
         transaction = _transaction.decode(value)
@@ -192,6 +192,18 @@ def _read_at_once(value: bytes | None) -> Transaction | None:
     if transaction.schema_version != SCHEMA_VERSION or not _form.holds(transaction):
         return None
     return transaction
+
+
+def _is_whole(value: bytes) -> bool:
+    """Whether a record with escapes or other letters than ASCII's is JSON throughout, without a NUL character.
+
+    Of a field that it does not know msgspec reads no more than it needs to find the end.
+    """
+    try:
+        orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return False
+    return b"\\u0000" not in value
 
 
 def _read_piecemeal(value: bytes | None) -> Transaction:

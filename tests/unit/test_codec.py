@@ -252,9 +252,13 @@ def test_any_bytes_give_a_transaction_or_a_reason(key: bytes | None, value: byte
     assert refusal(value, key).reason in Reason
 
 
-@given(at=st.integers(0, 520), junk=st.binary(max_size=4), cut=st.integers(0, 4))
-def test_any_damage_to_a_record_gives_a_transaction_or_a_reason(at: int, junk: bytes, cut: int) -> None:
-    value = transaction_bytes()
+@given(
+    value=st.sampled_from([transaction_bytes(), transaction_bytes(note='é"\n\\')]),
+    at=st.integers(0, 540),
+    junk=st.binary(max_size=4) | st.sampled_from([b"\\", b"\\u00", b"\\ud800", b"\\u0000", b"\xe2\x82\xac"]),
+    cut=st.integers(0, 4),
+)
+def test_any_damage_to_a_record_gives_a_transaction_or_a_reason(value: bytes, at: int, junk: bytes, cut: int) -> None:
     assert outcome_of(value[:at] + junk + value[at + cut :]) in ("read", *Reason)
 
 
@@ -283,11 +287,28 @@ def outcome_of(value: bytes) -> str:
 
 
 def test_an_ordinary_record_is_read_at_once_and_one_that_is_not_the_long_way() -> None:
-    assert codec._read_at_once(transaction_bytes()) == read(transaction_bytes())
     escaped = transaction_bytes().replace(b'"EUR"', b'"\\u0045UR"')
-    for unusual in (escaped, transaction_bytes(note="é"), transaction_bytes(padding="\0")):
-        assert codec._read_at_once(unusual) is None
-        assert read(unusual) == read(transaction_bytes())
+    spared = transaction_bytes(note="0000000000000000", digest="4111111111111111abcdefab")
+    for ordinary in (transaction_bytes(), escaped, transaction_bytes(note="é"), transaction_bytes(note='"\n'), spared):
+        assert codec._read_at_once(ordinary) == read(transaction_bytes())
+    unusual = transaction_bytes(padding="\0")
+    assert codec._read_at_once(unusual) is None
+    assert read(unusual) == read(transaction_bytes())
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        (rb"a\xb", Reason.NOT_JSON),
+        (rb"a\u12", Reason.NOT_JSON),
+        (rb"\ud800", Reason.NOT_JSON),
+        (b"caf\xe9", Reason.NOT_UTF8),
+        (rb"4111\u00201111\u00201111\u00201111", Reason.CARD_NUMBER_PRESENT),
+        ("é 4111111111111111".encode(), Reason.CARD_NUMBER_PRESENT),
+    ],
+)
+def test_what_is_wrong_in_a_field_that_nobody_reads_is_found_all_the_same(written: bytes, reason: Reason) -> None:
+    assert refusal(transaction_bytes(note="...").replace(b"...", written)).reason is reason
 
 
 @pytest.mark.parametrize("name", ["transaction_id", "terminal_id", "mcc"])
