@@ -97,7 +97,8 @@ def _measure(home: Path, rate: float, partitions: int, settle: float, seconds: f
         with ours.reader() as reader:
             sender = ours.sender()
             sender.alone(reader, waiting.pop())  # the worker is there
-            sender.pay(waiting, WARMING_RATE, settle)
+            with reader.forgetting():
+                sender.pay(waiting, WARMING_RATE, settle)
             began = [time.time() + each * seconds for each in range(len(moments) + 1)]
             acts = threading.Thread(target=_act, args=([act for _, act in moments], began))
             acts.start()

@@ -29,6 +29,7 @@ from streams.operating.machine import cores_and_processor
 
 ALONE = 200  # payments, each sent when the one before was decided
 LEAD_SECONDS = 15.0  # Java compiles for a rate what it did not need for the one before
+MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, as Linux has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,15 +81,21 @@ def main(
     linger: Annotated[
         float, typer.Option(min=0, max=100, help="Milliseconds that the sender waits for more to send at once.")
     ] = 0.0,
+    in_memory: Annotated[
+        bool, typer.Option("--in-memory", help="The broker's files in memory: what a disk adds is the difference.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Measure ages at decision."""
-    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as scratch:
+    if in_memory and not MEMORY.is_dir():
+        raise typer.BadParameter(f"there is no {MEMORY} here", param_hint="--in-memory")
+    with tempfile.TemporaryDirectory(prefix="holdfast-bench-", dir=MEMORY if in_memory else None) as scratch:
         plan = _Plan(rates=rate or [2_000.0], settle=settle, lead=lead, seconds=seconds, linger=linger, alone=alone)
         ages = _measure(Path(scratch), plan, partitions)
     if as_json:
-        told = {"machine": cores_and_processor(), "linger_ms": linger, "ages": [asdict(each) for each in ages]}
-        typer.echo(json.dumps(told))
+        files = "memory" if in_memory else "disk"
+        told = {"machine": cores_and_processor(), "files": files, "lead_seconds": lead, "linger_ms": linger}
+        typer.echo(json.dumps(told | {"ages": [asdict(each) for each in ages]}))
         return
     table = Table(
         "a second", "p50 ms", "p99", "p99.9", "largest", "on topic p99", "decided p50", "by model", "us", "broker us"
@@ -116,10 +123,12 @@ def _measure(home: Path, plan: _Plan, partitions: int) -> list[Ages]:
         gc.freeze()  # no look through what there is now is to be part of an age
         sender = ours.sender(plan.linger)
         sender.alone(reader, waiting.pop())  # the worker is there
-        sender.pay(waiting, WARMING_RATE, plan.settle)
+        with reader.forgetting():
+            sender.pay(waiting, WARMING_RATE, plan.settle)
         measured = [_one_by_one(ours, worker, sender, reader, waiting)] if plan.alone else []
         for rate in plan.rates:
-            sender.pay(waiting, rate, plan.lead)
+            with reader.forgetting():
+                sender.pay(waiting, rate, plan.lead)
             with Spending([worker], ours.broker) as spending:
                 began = time.time()
                 sent = sender.pay(waiting, rate, plan.seconds)

@@ -147,7 +147,8 @@ def _one(
             with Reader(kafka.bootstrap, place.decisions, PARTITIONS) as reader:
                 sender = Sender(kafka.bootstrap, place.input, load.linger)
                 sender.alone(reader, waiting.pop(), START_SECONDS)
-                sender.pay(waiting, load.rate, load.settle)
+                with reader.forgetting():
+                    sender.pay(waiting, load.rate, load.settle)
                 sent = sender.pay(waiting, load.rate, load.seconds)
                 received = reader.received(sent)
                 ages = np.array([heard[0].at - sent[each] for each, heard in received.items()]) * 1000
