@@ -74,12 +74,37 @@ def _throughput(found: list[Any]) -> Rows:
 
 
 def _grown(found: list[Any]) -> Rows:
-    rows: Rows = [("workers", "cards with a history", "decided/s", "worker us", "scorer us", "by model", "workers MB")]
+    rows: Rows = [
+        (
+            "workers",
+            "cards with a history",
+            "runs",
+            "decided/s",
+            "from - to",
+            "worker us",
+            "scorer us",
+            "by model",
+            "workers MB",
+        )
+    ]
+    of_load: dict[tuple[int, int], list[Any]] = {}
     for each in found:
-        cards = f"{each['known_cards']:,}" if each["known_cards"] else "-"
-        figures = (f"{each[name]:.1f}" for name in ("worker_us", "scorer_us"))
-        shares = (f"{each['by_model']:.1%}", f"{each['worker_mb']:,}")
-        rows.append((str(each["workers"]), cards, f"{each['per_second']:,.0f}", *figures, *shares))
+        of_load.setdefault((each["workers"], each["known_cards"]), []).append(each)
+    for (workers, known_cards), runs in of_load.items():
+        rates = [each["per_second"] for each in runs]
+        rows.append(
+            (
+                str(workers),
+                f"{known_cards:,}" if known_cards else "-",
+                str(len(runs)),
+                f"{median(rates):,.0f}",
+                f"{min(rates):,.0f} - {max(rates):,.0f}",
+                f"{median(each['worker_us'] for each in runs):.1f}",
+                f"{median(each['scorer_us'] for each in runs):.1f}",
+                f"{min(each['by_model'] for each in runs):.1%}",
+                f"{median(each['worker_mb'] for each in runs):,.0f}",
+            )
+        )
     return rows
 
 
@@ -166,8 +191,7 @@ PARTS: Mapping[str, Part] = {
         command=("bench.throughput", "--payments", "120000"),
         table=_grown,
         runs=(
-            (),
-            ("--workers", "2"),
+            *(3 * ((), ("--workers", "2"))),
             ("--known-cards", "1000"),
             ("--known-cards", "100000"),
             ("--known-cards", "1000000"),
