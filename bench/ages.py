@@ -4,6 +4,7 @@ Both cost little, because they share a processor with the broker: records are ma
 keep much: on machines that are lent their memory page by page, what is used first costs several times as much.
 """
 
+import gc
 import threading
 import time
 from collections import deque
@@ -52,11 +53,18 @@ def _paid_of(transaction: Transaction) -> Paid:
     return Paid(transaction.transaction_id, transaction.pan_token.encode(), write_transaction(transaction))
 
 
-def simulated(count: int) -> list[Paid]:
-    """The first payments of a simulation, the very first last, as `Sender.pay` takes them."""
-    made = [_paid_of(each.transaction) for each in islice(traffic(TrafficPolicy(seed=3, cards=20_000)), count)]
-    made.reverse()
-    return made
+class Supply:
+    """Payments of a simulation, made shortly before they are sent; no look through them is to be part of an age."""
+
+    def __init__(self) -> None:
+        self._traffic = traffic(TrafficPolicy(seed=3, cards=20_000))
+
+    def take(self, count: int) -> list[Paid]:
+        """The next ones, the very next last, as `Sender.pay` takes them."""
+        made = [_paid_of(each.transaction) for each in islice(self._traffic, count)]
+        made.reverse()
+        gc.freeze()
+        return made
 
 
 class Heard(NamedTuple):

@@ -22,7 +22,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.ages import AS_IN_PRODUCTION, WARM_SECONDS, WARMING_RATE, Heard, simulated
+from bench.ages import AS_IN_PRODUCTION, WARM_SECONDS, WARMING_RATE, Heard, Supply
 from bench.installation import installation
 from streams.operating.machine import cores_and_processor
 
@@ -93,7 +93,7 @@ def _measure(home: Path, rate: float, partitions: int, settle: float, seconds: f
             ("it comes back", lambda: start("worker-2")),
             ("it is told to stop", lambda: workers[-1].terminate()),
         ]
-        waiting = simulated(round(WARMING_RATE * settle + rate * len(moments) * seconds) + 1_000)
+        waiting = Supply().take(round(WARMING_RATE * settle + rate * len(moments) * seconds) + 1_000)
         with ours.reader() as reader:
             sender = ours.sender()
             sender.alone(reader, waiting.pop())  # the worker is there

@@ -1,42 +1,50 @@
 """Age at decision at steady rates, and of one payment at a time: from `produce` to its read-committed receipt.
 
     python -m bench.latency --rate 2000 --rate 500 --alone
+    python -m bench.latency --share 0.5 --turns 5 --lead 150
+
+A share is of the most that the whole path decides, as `bench.throughput` finds it just before, three times: a machine
+that others share is not as fast on each day.
 
 Worker and scorer have one processor; the broker, the sender and the reader the other, where there are two. The broker's
-Java compiles itself for more than a minute, hence the time to settle before the first rate, and the lead of each.
+Java compiles itself there for minutes, in calls of up to a second, and whatever it serves waits: hence the time to
+settle before the first rate, the lead of each, several turns of which the median counts, and a column that says how
+much of its core Java's compilers took in them.
 """
 
-import gc
 import json
+import math
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import numpy as np
-import psutil
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.ages import AS_IN_PRODUCTION, WARM_SECONDS, WARMING_RATE, Heard, Paid, Reader, Sender, simulated
-from bench.installation import Installation, installation
-from bench.spending import Spending
+from bench.ages import AS_IN_PRODUCTION, WARM_SECONDS, WARMING_RATE, Heard, Paid, Supply
+from bench.installation import installation
+from bench.spending import Spending, compiling_seconds
+from bench.throughput import Load, measure
 from streams.operating.machine import cores_and_processor
 
+TRIALS, TRIED = 3, 120_000  # payments, whose rate is the most
 ALONE = 200  # payments, each sent when the one before was decided
 LEAD_SECONDS = 15.0  # Java compiles for a rate what it did not need for the one before
-MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, as Linux has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ages:
-    """Milliseconds; `rate` is 0 for one payment at a time. Microseconds are of processor time, for each payment."""
+    """Milliseconds, of one turn. Microseconds are of processor time, for each payment."""
 
-    rate: float
     decisions: int
     undecided: int
     by_model: float  # share
@@ -48,27 +56,41 @@ class Ages:
     decided_p50: float  # up to the decision; the rest is its commit and its way to the reader
     worker_us: float
     broker_us: float
+    compiling: float  # share of a core that the compilers of the broker's Java took meanwhile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """Turns at one rate, payments a second; 0 for one payment at a time. `share` of the most, where that was asked."""
+
+    rate: float
+    share: float | None
+    turns: list[Ages]
+
+    def middle(self, name: str) -> float:
+        """The median of one figure."""
+        return float(median(getattr(each, name) for each in self.turns))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """Payments a second, and for how long; what they may linger, milliseconds."""
+    """Payments a second, and which share of the most they are; for how long; what they may linger, milliseconds."""
 
-    rates: Sequence[float]
+    rates: Sequence[tuple[float, float | None]]
     settle: float
     lead: float
     seconds: float
+    turns: int
     linger: float
     alone: bool
-
-    @property
-    def payments(self) -> int:
-        return round(self.settle * WARMING_RATE + sum(self.rates) * (self.lead + self.seconds)) + ALONE + 1_000
 
 
 def main(
     *,
     rate: Annotated[list[float] | None, typer.Option(min=1, help="Payments a second; may be given again.")] = None,
+    share: Annotated[
+        list[float] | None, typer.Option(min=0.01, max=1.0, help="Of the most that are decided, in its place.")
+    ] = None,
     alone: Annotated[bool, typer.Option(help="One payment at a time, too.")] = True,
     partitions: Annotated[int, typer.Option(min=1, max=64, help="Of the topics: the lanes of the worker.")] = 8,
     settle: Annotated[
@@ -77,80 +99,102 @@ def main(
     lead: Annotated[
         float, typer.Option(min=0, max=600, help="Seconds of each rate that are not measured.")
     ] = LEAD_SECONDS,
-    seconds: Annotated[float, typer.Option(min=1, max=600, help="Seconds of each rate that are.")] = 25.0,
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="Seconds of each turn that are.")] = 25.0,
+    turns: Annotated[int, typer.Option(min=1, max=20, help="Turns at each rate.")] = 1,
     linger: Annotated[
         float, typer.Option(min=0, max=100, help="Milliseconds that the sender waits for more to send at once.")
     ] = 0.0,
-    in_memory: Annotated[
-        bool, typer.Option("--in-memory", help="The broker's files in memory: what a disk adds is the difference.")
-    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Measure ages at decision."""
-    if in_memory and not MEMORY.is_dir():
-        raise typer.BadParameter(f"there is no {MEMORY} here", param_hint="--in-memory")
-    with tempfile.TemporaryDirectory(prefix="holdfast-bench-", dir=MEMORY if in_memory else None) as scratch:
-        plan = _Plan(rates=rate or [2_000.0], settle=settle, lead=lead, seconds=seconds, linger=linger, alone=alone)
-        ages = _measure(Path(scratch), plan, partitions)
-    if as_json:
-        files = "memory" if in_memory else "disk"
-        told = {"machine": cores_and_processor(), "files": files, "lead_seconds": lead, "linger_ms": linger}
-        typer.echo(json.dumps(told | {"ages": [asdict(each) for each in ages]}))
-        return
-    table = Table(
-        "a second", "p50 ms", "p99", "p99.9", "largest", "on topic p99", "decided p50", "by model", "us", "broker us"
+    most = _most(partitions) if share else None
+    rates = [(each, None) for each in rate or ([] if share else [2_000.0])]
+    plan = _Plan(
+        rates=[*rates, *((round(each * (most or 0.0), -2), each) for each in share or [])],
+        settle=settle,
+        lead=lead,
+        seconds=seconds,
+        turns=turns,
+        linger=linger,
+        alone=alone,
     )
-    for each in ages:
-        table.add_row(
-            f"{each.rate:,.0f}" if each.rate else "alone",
-            *(f"{age:.1f}" for age in (each.p50, each.p99, each.p999, each.largest)),
-            *(f"{age:.1f}" for age in (each.on_topic_p99, each.decided_p50)),
-            f"{each.by_model:.1%}",
-            f"{each.worker_us:.0f}",
-            f"{each.broker_us:.0f}",
-        )
+    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as scratch:
+        measured = _measure(Path(scratch), plan, partitions)
+    if as_json:
+        told = {"machine": cores_and_processor(), "most": most, "lead_seconds": lead, "linger_ms": linger}
+        typer.echo(json.dumps(told | {"ages": [asdict(each) for each in measured]}))
+        return
+    names = ("p50", "p99", "p999", "largest", "on_topic_p99", "decided_p50", "worker_us", "broker_us")
+    table = Table("a second", "turns", *(name.replace("_", " ") for name in names), "by model", "compiling")
+    for each in measured:
+        figures = (f"{each.middle(name):.1f}" for name in names)
+        shares = (f"{each.middle(name):.1%}" for name in ("by_model", "compiling"))
+        table.add_row(f"{each.rate:,.0f}" if each.rate else "alone", str(len(each.turns)), *figures, *shares)
     Console(width=120).print(table)
     typer.echo(f"{partitions} partitions, {cores_and_processor()}")
 
 
-def _measure(home: Path, plan: _Plan, partitions: int) -> list[Ages]:
-    waiting = simulated(plan.payments)
+def _most(partitions: int) -> float:
+    """Payments a second that the whole path decides."""
+    found = []
+    for _ in range(TRIALS):
+        with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as scratch:
+            found.append(measure(Path(scratch), Load(payments=TRIED, partitions=partitions)).per_second)
+    return float(median(found))
+
+
+def _measure(home: Path, plan: _Plan, partitions: int) -> list[Turns]:
+    supply = Supply()
     with (
         installation(home, {}, partitions=partitions, options=AS_IN_PRODUCTION) as ours,
         ours.worker() as worker,
         ours.reader() as reader,
     ):
-        gc.freeze()  # no look through what there is now is to be part of an age
         sender = ours.sender(plan.linger)
-        sender.alone(reader, waiting.pop())  # the worker is there
-        with reader.forgetting():
-            sender.pay(waiting, WARMING_RATE, plan.settle)
-        measured = [_one_by_one(ours, worker, sender, reader, waiting)] if plan.alone else []
-        for rate in plan.rates:
+
+        def lead(rate: float, seconds: float) -> None:
             with reader.forgetting():
-                sender.pay(waiting, rate, plan.lead)
+                for piece in _pieces(seconds, plan.seconds):
+                    sender.pay(supply.take(_payments(rate, piece)), rate, piece)
+
+        def turn(pay: Callable[[list[Paid]], dict[str, float]], payments: int) -> Ages:
+            waiting, compiled = supply.take(payments), compiling_seconds(ours.broker)
             with Spending([worker], ours.broker) as spending:
                 began = time.time()
-                sent = sender.pay(waiting, rate, plan.seconds)
-                spent = spending.between(began, time.time() - 0.1)
-            measured.append(_ages(rate, sent, reader.received(sent), spent))
+                sent = pay(waiting)
+                ended = time.time()
+                spent = spending.between(began, ended - 0.1)
+            compiling = (compiling_seconds(ours.broker) - compiled) / (ended - began)
+            return _ages(sent, reader.received(sent), spent, compiling)
+
+        def alone(waiting: list[Paid]) -> dict[str, float]:
+            return dict(ChainMap(*(sender.alone(reader, each) for each in waiting)))
+
+        sender.alone(reader, supply.take(1)[0])  # the worker is there
+        lead(WARMING_RATE, plan.settle)
+        measured = [Turns(rate=0.0, share=None, turns=[turn(alone, ALONE)])] if plan.alone else []
+        for rate, share in plan.rates:
+            lead(rate, plan.lead)
+            pay = partial(sender.pay, rate=rate, seconds=plan.seconds)
+            turns = [turn(pay, _payments(rate, plan.seconds)) for _ in range(plan.turns)]
+            measured.append(Turns(rate=rate, share=share, turns=turns))
     return measured
 
 
-def _one_by_one(
-    ours: Installation, worker: psutil.Process, sender: Sender, reader: Reader, waiting: list[Paid]
-) -> Ages:
-    sent: dict[str, float] = {}
-    with Spending([worker], ours.broker) as spending:
-        began = time.time()
-        for _ in range(ALONE):
-            sent |= sender.alone(reader, waiting.pop())
-        spent = spending.between(began, time.time() - 0.1)
-    return _ages(0.0, sent, reader.received(sent), spent)
+def _payments(rate: float, seconds: float) -> int:
+    return math.ceil(rate * seconds)
+
+
+def _pieces(seconds: float, most: float) -> list[float]:
+    """A time in parts: between them payments are made, so that few are kept."""
+    return [min(most, seconds - begun) for begun in np.arange(0.0, seconds, most).tolist()]
 
 
 def _ages(
-    rate: float, sent: dict[str, float], received: dict[str, list[Heard]], spent: tuple[float, float, float]
+    sent: dict[str, float],
+    received: dict[str, list[Heard]],
+    spent: tuple[float, float, float],
+    compiling: float,
 ) -> Ages:
     found = [(heard[0], sent[each]) for each, heard in received.items()]
     ages = np.array([each.at - at for each, at in found]) * 1000
@@ -161,7 +205,6 @@ def _ages(
     p50, p99, p999 = np.percentile(ages, (50, 99, 99.9)).tolist()
     worker, scorer, broker = spent
     return Ages(
-        rate=rate,
         decisions=len(found),
         undecided=len(sent) - len(found),
         by_model=sum(each.decision["decision_source"] == "model" for each, _ in found) / len(found),
@@ -173,6 +216,7 @@ def _ages(
         decided_p50=float(np.median(decided)),
         worker_us=(worker + scorer) / len(found) * 1e6,
         broker_us=broker / len(found) * 1e6,
+        compiling=compiling,
     )
 
 

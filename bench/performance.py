@@ -116,14 +116,28 @@ def _stages(found: list[Any]) -> Rows:
 
 
 def _latency(found: list[Any]) -> Rows:
-    ages = ("p50 ms", "p99", "p99.9", "largest", "on topic p99", "decided p50")
-    rows: Rows = [("payments/s", "files in", "lead s", "linger ms", *ages, "by model")]
+    ages = ("p50 ms", "p99", "p99 by turn", "p99.9", "largest", "on topic p99", "decided p50")
+    rows: Rows = [("payments/s", "of the most", "lead s", "linger ms", *ages, "by model", "Java compiles")]
     measured = [(said, each) for said in found for each in said["ages"]]
     for said, each in sorted(measured, key=lambda both: both[1]["rate"]):
-        rate = f"{each['rate']:,.0f}" if each["rate"] else "one at a time"
-        lead = f"{said['lead_seconds']:g}" if each["rate"] else "-"
-        figures = (f"{each[name]:.1f}" for name in ("p50", "p99", "p999", "largest", "on_topic_p99", "decided_p50"))
-        rows.append((rate, said["files"], lead, f"{said['linger_ms']:g}", *figures, f"{each['by_model']:.1%}"))
+        by_name = {name: [turn[name] for turn in each["turns"]] for name in each["turns"][0]}
+        p50, p99, *others = (
+            f"{median(by_name[name]):.1f}" for name in ("p50", "p99", "p999", "largest", "on_topic_p99", "decided_p50")
+        )
+        rows.append(
+            (
+                f"{each['rate']:,.0f}" if each["rate"] else "one at a time",
+                f"{each['share']:.0%}" if each["share"] else "-",
+                f"{said['lead_seconds']:g}" if each["rate"] else "-",
+                f"{said['linger_ms']:g}",
+                p50,
+                p99,
+                ", ".join(f"{p99:.0f}" for p99 in sorted(by_name["p99"])),
+                *others,
+                f"{min(by_name['by_model']):.1%}",
+                f"{median(by_name['compiling']):.1%}",
+            )
+        )
     return rows
 
 
@@ -207,10 +221,9 @@ PARTS: Mapping[str, Part] = {
         command=("bench.latency",),
         table=_latency,
         runs=(
-            ("--rate", "500", "--rate", "2000"),
-            ("--no-alone", "--linger", "1", "--rate", "4000", "--rate", "19000"),
-            ("--no-alone", "--linger", "1", "--rate", "12000", "--lead", "90"),
-            ("--no-alone", "--linger", "1", "--rate", "12000", "--lead", "90", "--in-memory"),
+            ("--rate", "500", "--rate", "2000", "--turns", "3"),
+            ("--no-alone", "--linger", "1", "--share", "0.1", "--share", "0.8", "--turns", "3", "--lead", "30"),
+            ("--no-alone", "--linger", "1", "--share", "0.5", "--turns", "5", "--lead", "150", "--settle", "20"),
         ),
     ),
     "ages": Part(

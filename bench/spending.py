@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -12,6 +13,7 @@ import psutil
 LOOK_SECONDS = 0.05
 LOOKS_A_SEARCH = 20  # for what was started: a search looks at every process of the machine
 CLIENT_CORE, BROKER_CORE = 0, 1
+COMPILERS = ("C1 CompilerThre", "C2 CompilerThre")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,20 @@ def pin(process: psutil.Process, core: int) -> None:
     """Have it, and what it starts from now on, run on one core; anywhere where there are not two."""
     if (os.cpu_count() or 1) > 1:
         process.cpu_affinity([core])
+
+
+def compiling_seconds(java: psutil.Process) -> float:
+    """Processor seconds of the compilers of a Java, or of those below a process; 0 where threads have no names.
+
+    They are the names that the HotSpot machine gives its threads, cut to the fifteen characters that Linux keeps.
+    """
+    spent = 0.0
+    for process in (java, *_below(java)):
+        for thread in process.threads():
+            name = Path(f"/proc/{process.pid}/task/{thread.id}/comm")
+            if name.exists() and name.read_text().startswith(COMPILERS):
+                spent += thread.user_time + thread.system_time
+    return spent
 
 
 class Spending:

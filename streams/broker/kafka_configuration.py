@@ -31,6 +31,10 @@ SINGLE_NODE = {
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
     "log.cleaner.dedupe.buffer.size": "16777216",  # of the heap; the default would take 128 MiB
+    # Requests that waited and were answered stay reachable until so many have: each collection of the heap copies them
+    # while everybody waits, and a thousand of them, the default, are most of what it copies.
+    "fetch.purgatory.purge.interval.requests": "50",
+    "producer.purgatory.purge.interval.requests": "50",
 }
 
 # One of three may be gone, and everything that was acknowledged is still there on two.

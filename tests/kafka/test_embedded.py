@@ -12,11 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource
 from support.strangers import consume, create_topic, produce
 
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.jars import KafkaUnavailable
+from streams.broker.kafka_configuration import SINGLE_NODE
 from streams.broker.kafka_launch import KafkaOptions
 
 pytestmark = pytest.mark.kafka
@@ -82,6 +83,15 @@ def test_stranger_produces_and_consumes_in_a_group(bootstrap, topic_prefix):
     produce(bootstrap, topic, VALUES)
 
     assert consume(bootstrap, topic, len(VALUES), group=topic) == VALUES
+
+
+def test_kafka_has_each_property_that_we_give_it(bootstrap):
+    resource = ConfigResource(ConfigResource.Type.BROKER, SINGLE_NODE["node.id"])
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    (told,) = admin.describe_configs([resource]).values()
+    in_force = {name: entry.value for name, entry in told.result(10).items()}
+
+    assert {name: in_force.get(name) for name in SINGLE_NODE} == SINGLE_NODE  # one that it has not it would not mention
 
 
 def test_misspelt_topic_is_refused_and_not_created(bootstrap, topic_prefix):
