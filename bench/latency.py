@@ -26,17 +26,19 @@ from statistics import median
 from typing import Annotated
 
 import numpy as np
+import psutil
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.ages import AS_IN_PRODUCTION, WARM_SECONDS, WARMING_RATE, Heard, Paid, Supply
+from bench.ages import AS_IN_PRODUCTION, WARM_SECONDS, WARMING_RATE, Heard, Paid, Reader, Sender, Supply
 from bench.installation import installation
-from bench.spending import Spending, compiling_seconds
+from bench.spending import LOOK_SECONDS, Spending, compiling_seconds
 from bench.throughput import Load, measure
 from streams.operating.machine import cores_and_processor
 
 TRIALS, TRIED = 3, 120_000  # payments, whose rate is the most
+SPARE = 100  # payments, as each turn may send one more
 ALONE = 200  # payments, each sent when the one before was decided
 LEAD_SECONDS = 15.0  # Java compiles for a rate what it did not need for the one before
 
@@ -70,6 +72,16 @@ class Turns:
     def middle(self, name: str) -> float:
         """The median of one figure."""
         return float(median(getattr(each, name) for each in self.turns))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Turn:
+    """When each of its payments was sent, by id, and from when to when it went on: seconds since 1970."""
+
+    sent: dict[str, float]
+    began: float
+    ended: float
+    compiling: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,51 +164,49 @@ def _measure(home: Path, plan: _Plan, partitions: int) -> list[Turns]:
     ):
         sender = ours.sender(plan.linger)
 
-        def lead(rate: float, seconds: float) -> None:
-            with reader.forgetting():
-                for piece in _pieces(seconds, plan.seconds):
-                    sender.pay(supply.take(_payments(rate, piece)), rate, piece)
-
-        def turn(pay: Callable[[list[Paid]], dict[str, float]], payments: int) -> Ages:
-            waiting, compiled = supply.take(payments), compiling_seconds(ours.broker)
-            with Spending([worker], ours.broker) as spending:
-                began = time.time()
-                sent = pay(waiting)
-                ended = time.time()
-                spent = spending.between(began, ended - 0.1)
-            compiling = (compiling_seconds(ours.broker) - compiled) / (ended - began)
-            return _ages(sent, reader.received(sent), spent, compiling)
-
-        def alone(waiting: list[Paid]) -> dict[str, float]:
-            return dict(ChainMap(*(sender.alone(reader, each) for each in waiting)))
-
         sender.alone(reader, supply.take(1)[0])  # the worker is there
-        lead(WARMING_RATE, plan.settle)
-        measured = [Turns(rate=0.0, share=None, turns=[turn(alone, ALONE)])] if plan.alone else []
+        with reader.forgetting():
+            sender.pay(supply.take(_payments(WARMING_RATE, plan.settle)), WARMING_RATE, plan.settle)
+
+        def turns(pay: Callable[[], dict[str, float]], count: int = 1) -> list[Ages]:
+            with Spending([worker], ours.broker) as spending:
+                paid = [_turn(pay, ours.broker) for _ in range(count)]
+                time.sleep(LOOK_SECONDS * 2)
+            received = reader.received(dict(ChainMap(*(each.sent for each in paid))))
+            return [_ages(each, received, spending.between(each.began, each.ended)) for each in paid]
+
+        measured = []
+        if plan.alone:
+            waiting = supply.take(ALONE)
+            measured.append(Turns(rate=0.0, share=None, turns=turns(partial(_one_by_one, sender, reader, waiting))))
         for rate, share in plan.rates:
-            lead(rate, plan.lead)
-            pay = partial(sender.pay, rate=rate, seconds=plan.seconds)
-            turns = [turn(pay, _payments(rate, plan.seconds)) for _ in range(plan.turns)]
-            measured.append(Turns(rate=rate, share=share, turns=turns))
+            # One stretch without a break: what begins anew has Java compile anew, and its first second is not steady.
+            waiting = supply.take(_payments(rate, plan.lead + plan.turns * plan.seconds))
+            with reader.forgetting():
+                sender.pay(waiting, rate, plan.lead)
+            pay = partial(sender.pay, waiting, rate, plan.seconds)
+            measured.append(Turns(rate=rate, share=share, turns=turns(pay, plan.turns)))
     return measured
 
 
 def _payments(rate: float, seconds: float) -> int:
-    return math.ceil(rate * seconds)
+    return math.ceil(rate * seconds) + SPARE
 
 
-def _pieces(seconds: float, most: float) -> list[float]:
-    """A time in parts: between them payments are made, so that few are kept."""
-    return [min(most, seconds - begun) for begun in np.arange(0.0, seconds, most).tolist()]
+def _one_by_one(sender: Sender, reader: Reader, waiting: list[Paid]) -> dict[str, float]:
+    return dict(ChainMap(*(sender.alone(reader, each) for each in waiting)))
 
 
-def _ages(
-    sent: dict[str, float],
-    received: dict[str, list[Heard]],
-    spent: tuple[float, float, float],
-    compiling: float,
-) -> Ages:
-    found = [(heard[0], sent[each]) for each, heard in received.items()]
+def _turn(pay: Callable[[], dict[str, float]], broker: psutil.Process) -> _Turn:
+    compiled, began = compiling_seconds(broker), time.time()
+    sent = pay()
+    ended = time.time()
+    compiling = (compiling_seconds(broker) - compiled) / (ended - began)
+    return _Turn(sent=sent, began=began, ended=ended, compiling=compiling)
+
+
+def _ages(turn: _Turn, received: dict[str, list[Heard]], spent: tuple[float, float, float]) -> Ages:
+    found = [(received[each][0], at) for each, at in turn.sent.items() if each in received]
     ages = np.array([each.at - at for each, at in found]) * 1000
     on_topic, decided = (
         np.array([datetime.fromisoformat(each.decision[name]).timestamp() - at for each, at in found]) * 1000
@@ -206,7 +216,7 @@ def _ages(
     worker, scorer, broker = spent
     return Ages(
         decisions=len(found),
-        undecided=len(sent) - len(found),
+        undecided=len(turn.sent) - len(found),
         by_model=sum(each.decision["decision_source"] == "model" for each, _ in found) / len(found),
         p50=p50,
         p99=p99,
@@ -216,7 +226,7 @@ def _ages(
         decided_p50=float(np.median(decided)),
         worker_us=(worker + scorer) / len(found) * 1e6,
         broker_us=broker / len(found) * 1e6,
-        compiling=compiling,
+        compiling=turn.compiling,
     )
 
 

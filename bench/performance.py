@@ -223,7 +223,7 @@ PARTS: Mapping[str, Part] = {
         runs=(
             ("--rate", "500", "--rate", "2000", "--turns", "3"),
             ("--no-alone", "--linger", "1", "--share", "0.1", "--share", "0.8", "--turns", "3", "--lead", "30"),
-            ("--no-alone", "--linger", "1", "--share", "0.5", "--turns", "5", "--lead", "150", "--settle", "20"),
+            ("--no-alone", "--linger", "1", "--share", "0.5", "--turns", "5", "--seconds", "12", "--lead", "100"),
         ),
     ),
     "ages": Part(
