@@ -60,11 +60,16 @@ def test_a_worker_is_ready_soon_and_help_is_printed_at_once() -> None:
     assert starts["--help"] <= 0.3
 
 
-def young(name: str, *, rate: float | None = None, share: float | None = None) -> float:
-    """The median of one figure of ages."""
+def aged(*, rate: float | None = None, share: float | None = None) -> dict[str, Any]:
+    """The turns at one rate, or at one share of the most."""
     measured = [each for said in FOUND["latency"] for each in said["ages"]]
     (found,) = (each for each in measured if each["share"] == share and (share or each["rate"] == rate))
-    return median(turn[name] for turn in found["turns"])
+    return found
+
+
+def young(name: str, *, rate: float | None = None, share: float | None = None) -> float:
+    """The median of one figure of ages."""
+    return median(turn[name] for turn in aged(rate=rate, share=share)["turns"])
 
 
 def test_decisions_are_young_one_at_a_time_and_at_two_thousand_a_second() -> None:
@@ -73,9 +78,16 @@ def test_decisions_are_young_one_at_a_time_and_at_two_thousand_a_second() -> Non
     assert young("p99", rate=2_000.0) <= 35.0
 
 
+def test_half_of_the_most_is_half_of_what_the_whole_path_decides() -> None:
+    assert aged(share=0.5)["rate"] >= 0.48 * median(each["per_second"] for each in FOUND["throughput"])
+    assert young("p50", share=0.5) <= 20.0
+    assert young("p99", share=0.5) <= 100.0
+
+
+@pytest.mark.xfail(strict=True, reason="not reached: the document says what makes payments late there")
 def test_decisions_are_young_at_half_of_the_most_that_are_decided() -> None:
-    assert young("p50", share=0.5) <= 20.0  # the aim is 15
-    assert young("p99", share=0.5) <= 100.0  # the aim is 50
+    assert young("p50", share=0.5) <= 15.0
+    assert young("p99", share=0.5) <= 50.0
 
 
 def test_at_the_same_work_ours_are_the_youngest_and_the_soonest_back() -> None:
