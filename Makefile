@@ -78,11 +78,11 @@ $(PEERS)/.installed: requirements-peers.txt
 	@touch $@
 
 clean: ## Remove the environment, caches and local data
-	rm -rf $(VENV) $(PEERS) .holdfast build dist models/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) .holdfast build dist models/*.so streams/broker/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find models rules streams tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment for all: the build backend comes from the lock too, so nothing unlocked is downloaded.
-$(STAMP): requirements-dev.txt pyproject.toml hatch_build.py $(wildcard models/*.pyx)
+$(STAMP): requirements-dev.txt pyproject.toml hatch_build.py $(wildcard models/*.pyx streams/broker/*.pyx)
 	@test -n "$(PYTHON)" || { echo "Holdfast needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-dev.txt

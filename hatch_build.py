@@ -5,7 +5,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-MODULES = ("models._card", "models._texts")
+MODULES = ("models._card", "models._texts", "streams.broker._layouts")
 FLAGS = ["-O3", "-ffp-contract=off"]  # a fused multiplication rounds once where Python rounds twice
 
 

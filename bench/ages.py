@@ -14,8 +14,9 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
+from bench.sending import Paid, Sender
 from models.simulator.policy import TrafficPolicy
 from models.simulator.traffic import traffic
 from models.transaction import Transaction
@@ -25,6 +26,8 @@ from streams.wire.codec import write_transaction
 TICK_SECONDS = 0.001
 LOOK_SECONDS = 0.1
 PATIENCE_SECONDS = 10.0
+MOST_KEPT = 100_000  # decisions
+DECISION_BYTES = 1_800  # on average, at most
 
 WARM_SECONDS = 120.0  # at 2,000 payments a second: Java's compilers take a fifth of a core until then
 WARMING_RATE = 2_000.0
@@ -39,14 +42,6 @@ AS_IN_PRODUCTION = KafkaOptions(
         "-XX:+UseTransparentHugePages",
     ),
 )
-
-
-class Paid(NamedTuple):
-    """A payment as it is sent."""
-
-    transaction_id: str
-    key: bytes
-    value: bytes
 
 
 def _paid_of(transaction: Transaction) -> Paid:
@@ -67,6 +62,37 @@ class Supply:
         return made
 
 
+class _Room:
+    """Memory for what is read, used once before anything is measured. Raises MemoryError where it is too small."""
+
+    def __init__(self, size: int) -> None:
+        self._memory = bytearray(b"\1") * size
+        self._lock = threading.Lock()
+        self._places: deque[tuple[float, int, int, int]] = deque()
+        self._end = 0
+
+    def keep(self, at: float, partition: int, value: bytes) -> None:
+        """After what is there already."""
+        with self._lock:
+            begin, self._end = self._end, self._end + len(value)
+            if self._end <= len(self._memory):  # it would grow
+                self._memory[begin : self._end] = value
+            self._places.append((at, partition, begin, self._end))
+
+    def taken(self) -> Iterator[tuple[float, int, memoryview]]:
+        """What is kept, in its order; once all is taken, there is room again."""
+        with memoryview(self._memory) as memory:
+            while True:
+                with self._lock:
+                    if not self._places:
+                        self._end = 0
+                        return
+                    at, partition, begin, end = self._places.popleft()
+                if end > len(memory):
+                    raise MemoryError(f"more was read than the {len(memory):,} bytes that were asked for")
+                yield at, partition, memory[begin:end]
+
+
 class Heard(NamedTuple):
     """A decision, and when it was read; seconds since 1970."""
 
@@ -75,48 +101,13 @@ class Heard(NamedTuple):
     decision: Mapping[str, Any]
 
 
-class Sender:
-    """Sends payments one by one, as an acquirer does, and notes when.
+class Reader:
+    """Reads decisions in a thread, from the beginning of their topics. What they say is looked at afterwards.
 
-    Each is a request of its own unless it may linger for others; Kafka's own producer lets it, 5 ms.
+    At most so many can be kept at a time.
     """
 
-    def __init__(self, bootstrap: str, topic: str, linger_ms: float = 0.0) -> None:
-        self._topic = topic
-        self._producer = Producer(
-            {"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": linger_ms, "acks": "1"}
-        )
-
-    def pay(self, waiting: list[Paid], rate: float, seconds: float) -> dict[str, float]:
-        """When each was sent, by its id, seconds since 1970; `waiting` is taken from its end."""
-        sent: dict[str, float] = {}
-        began = time.monotonic()
-        while (passed := time.monotonic() - began) < seconds:
-            while len(sent) < passed * rate:
-                self._send(waiting.pop(), sent)
-            self._producer.poll(0)
-            time.sleep(TICK_SECONDS)
-        self._producer.flush(PATIENCE_SECONDS)
-        return sent
-
-    def alone(self, reader: "Reader", paid: Paid, patience_seconds: float = PATIENCE_SECONDS) -> dict[str, float]:
-        """The same of one payment, once something was decided since."""
-        sent: dict[str, float] = {}
-        heard = reader.heard
-        self._send(paid, sent)
-        self._producer.flush(PATIENCE_SECONDS)
-        reader.until(heard + 1, patience_seconds)
-        return sent
-
-    def _send(self, paid: Paid, sent: dict[str, float]) -> None:
-        sent[paid.transaction_id] = time.time()
-        self._producer.produce(self._topic, paid.value, paid.key)
-
-
-class Reader:
-    """Reads decisions in a thread, from the beginning of their topics. What they say is looked at afterwards."""
-
-    def __init__(self, bootstrap: str, topics: Sequence[str], partitions: int) -> None:
+    def __init__(self, bootstrap: str, topics: Sequence[str], partitions: int, most: int = MOST_KEPT) -> None:
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -127,7 +118,7 @@ class Reader:
             }
         )
         self._consumer.assign([TopicPartition(topic, each, 0) for topic in topics for each in range(partitions)])
-        self._heard: deque[tuple[float, int, bytes]] = deque()
+        self._room = _Room(most * DECISION_BYTES)
         self._count = 0
         self._keeps = True
         self._ended = threading.Event()
@@ -166,8 +157,7 @@ class Reader:
         give_up_at = time.monotonic() + patience_seconds
         while len(found) < len(sent) and time.monotonic() < give_up_at:
             time.sleep(LOOK_SECONDS)
-            while self._heard:
-                at, partition, value = self._heard.popleft()
+            for at, partition, value in self._room.taken():
                 decision = orjson.loads(value)
                 if (paid := decision["transaction_id"]) in sent:
                     found.setdefault(paid, []).append(Heard(at, partition, decision))
@@ -180,4 +170,12 @@ class Reader:
             for each in () if first is None else (first, *self._consumer.consume(500, 0)):
                 self._count += 1
                 if self._keeps:
-                    self._heard.append((at, each.partition() or 0, each.value() or b"{}"))
+                    self._room.keep(at, each.partition() or 0, each.value() or b"{}")
+
+
+def decided_alone(sender: Sender, reader: Reader, paid: Paid, patience: float = PATIENCE_SECONDS) -> dict[str, float]:
+    """When this payment was sent, by its id, once something was decided since."""
+    heard = reader.heard
+    sent = sender.pay(sender.ready([paid], 1.0, 1.0))
+    reader.until(heard + 1, patience)
+    return sent

@@ -22,7 +22,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.ages import AS_IN_PRODUCTION, WARM_SECONDS, WARMING_RATE, Heard, Supply
+from bench.ages import AS_IN_PRODUCTION, WARM_SECONDS, WARMING_RATE, Heard, Supply, decided_alone
 from bench.installation import installation
 from streams.operating.machine import cores_and_processor
 
@@ -93,16 +93,18 @@ def _measure(home: Path, rate: float, partitions: int, settle: float, seconds: f
             ("it comes back", lambda: start("worker-2")),
             ("it is told to stop", lambda: workers[-1].terminate()),
         ]
-        waiting = Supply().take(round(WARMING_RATE * settle + rate * len(moments) * seconds) + 1_000)
-        with ours.reader() as reader:
+        sent_at_most = round(rate * len(moments) * seconds) + 1_000
+        waiting = Supply().take(round(WARMING_RATE * settle) + sent_at_most)
+        with ours.reader(sent_at_most) as reader:
             sender = ours.sender()
-            sender.alone(reader, waiting.pop())  # the worker is there
+            decided_alone(sender, reader, waiting.pop())  # the worker is there
             with reader.forgetting():
-                sender.pay(waiting, WARMING_RATE, settle)
+                sender.pay(sender.ready(waiting, WARMING_RATE, settle))
+            requests = sender.ready(waiting, rate, len(moments) * seconds)
             began = [time.time() + each * seconds for each in range(len(moments) + 1)]
             acts = threading.Thread(target=_act, args=([act for _, act in moments], began))
             acts.start()
-            sent = sender.pay(waiting, rate, len(moments) * seconds)
+            sent = sender.pay(requests)
             acts.join()
             received = {each: heard[0] for each, heard in reader.received(sent, PATIENCE_SECONDS).items()}
     return [

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import psutil
 
-from bench.ages import Reader, Sender
+from bench.ages import MOST_KEPT, Reader
 from bench.processes import running_worker
+from bench.sending import Sender
 from bench.spending import BROKER_CORE, CLIENT_CORE, pin
 from models.simulator.policy import TrafficPolicy
 from streams.broker.embedded import EmbeddedKafka
@@ -41,14 +42,14 @@ class Installation:
         """The names of the topics on which it decides."""
         return [name_of(each, self.settings.topics) for each in DECISIONS.values()]
 
-    def sender(self, linger_ms: float = 0.0) -> Sender:
+    def sender(self) -> Sender:
         """Sends it payments."""
-        transactions = name_of(Topic.TRANSACTIONS, self.settings.topics)
-        return Sender(self.settings.broker.bootstrap_servers, transactions, linger_ms)
+        topics = self.settings.topics
+        return Sender(self.settings.broker.bootstrap_servers, name_of(Topic.TRANSACTIONS, topics), topics.partitions)
 
-    def reader(self) -> Reader:
-        """Reads its decisions."""
-        return Reader(self.settings.broker.bootstrap_servers, self.decisions, self.settings.topics.partitions)
+    def reader(self, most: int = MOST_KEPT) -> Reader:
+        """Reads its decisions, and keeps so many."""
+        return Reader(self.settings.broker.bootstrap_servers, self.decisions, self.settings.topics.partitions, most)
 
     @contextmanager
     def worker(self, name: str = "worker-1") -> Iterator[psutil.Process]:

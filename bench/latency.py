@@ -1,4 +1,4 @@
-"""Age at decision at steady rates, and of one payment at a time: from `produce` to its read-committed receipt.
+"""Age at decision at steady rates, and of one payment at a time: from when it is due to its read-committed receipt.
 
     python -m bench.latency --rate 2000 --rate 500 --alone
     python -m bench.latency --share 0.5 --turns 5 --lead 150
@@ -12,6 +12,7 @@ settle before the first rate, the lead of each, several turns of which the media
 much of its core Java's compilers took in them.
 """
 
+import gc
 import json
 import math
 import tempfile
@@ -31,8 +32,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.ages import AS_IN_PRODUCTION, WARM_SECONDS, WARMING_RATE, Heard, Paid, Reader, Sender, Supply
+from bench.ages import AS_IN_PRODUCTION, WARM_SECONDS, WARMING_RATE, Heard, Reader, Supply, decided_alone
 from bench.installation import installation
+from bench.sending import Paid, Sender
 from bench.spending import LOOK_SECONDS, Spending, compiling_seconds
 from bench.throughput import Load, measure
 from streams.operating.machine import cores_and_processor
@@ -86,14 +88,13 @@ class _Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """Payments a second, and which share of the most they are; for how long; what they may linger, milliseconds."""
+    """Payments a second, and which share of the most they are; for how long."""
 
     rates: Sequence[tuple[float, float | None]]
     settle: float
     lead: float
     seconds: float
     turns: int
-    linger: float
     alone: bool
 
 
@@ -113,9 +114,6 @@ def main(
     ] = LEAD_SECONDS,
     seconds: Annotated[float, typer.Option(min=1, max=600, help="Seconds of each turn that are.")] = 25.0,
     turns: Annotated[int, typer.Option(min=1, max=20, help="Turns at each rate.")] = 1,
-    linger: Annotated[
-        float, typer.Option(min=0, max=100, help="Milliseconds that the sender waits for more to send at once.")
-    ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Measure ages at decision."""
@@ -127,13 +125,12 @@ def main(
         lead=lead,
         seconds=seconds,
         turns=turns,
-        linger=linger,
         alone=alone,
     )
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as scratch:
         measured = _measure(Path(scratch), plan, partitions)
     if as_json:
-        told = {"machine": cores_and_processor(), "most": most, "lead_seconds": lead, "linger_ms": linger}
+        told = {"machine": cores_and_processor(), "most": most, "lead_seconds": lead}
         typer.echo(json.dumps(told | {"ages": [asdict(each) for each in measured]}))
         return
     names = ("p50", "p99", "p999", "largest", "on_topic_p99", "decided_p50", "worker_us", "broker_us")
@@ -160,17 +157,19 @@ def _measure(home: Path, plan: _Plan, partitions: int) -> list[Turns]:
     with (
         installation(home, {}, partitions=partitions, options=AS_IN_PRODUCTION) as ours,
         ours.worker() as worker,
-        ours.reader() as reader,
+        ours.reader(_kept(plan)) as reader,
     ):
-        sender = ours.sender(plan.linger)
+        sender = ours.sender()
 
-        sender.alone(reader, supply.take(1)[0])  # the worker is there
+        decided_alone(sender, reader, supply.take(1)[0])  # the worker is there
+        waiting = supply.take(_payments(WARMING_RATE, plan.settle))
+        requests = sender.ready(waiting, WARMING_RATE, plan.settle)
         with reader.forgetting():
-            sender.pay(supply.take(_payments(WARMING_RATE, plan.settle)), WARMING_RATE, plan.settle)
+            sender.pay(requests)
 
-        def turns(pay: Callable[[], dict[str, float]], count: int = 1) -> list[Ages]:
+        def turns(*pay: Callable[[], dict[str, float]]) -> list[Ages]:
             with Spending([worker], ours.broker) as spending:
-                paid = [_turn(pay, ours.broker) for _ in range(count)]
+                paid = [_turn(each, ours.broker) for each in pay]
                 time.sleep(LOOK_SECONDS * 2)
             received = reader.received(dict(ChainMap(*(each.sent for each in paid))))
             return [_ages(each, received, spending.between(each.began, each.ended)) for each in paid]
@@ -182,11 +181,20 @@ def _measure(home: Path, plan: _Plan, partitions: int) -> list[Turns]:
         for rate, share in plan.rates:
             # One stretch without a break: what begins anew has Java compile anew, and its first second is not steady.
             waiting = supply.take(_payments(rate, plan.lead + plan.turns * plan.seconds))
+            lead = sender.ready(waiting, rate, plan.lead)
+            requests_of = [sender.ready(waiting, rate, plan.seconds) for _ in range(plan.turns)]
+            gc.freeze()
             with reader.forgetting():
-                sender.pay(waiting, rate, plan.lead)
-            pay = partial(sender.pay, waiting, rate, plan.seconds)
-            measured.append(Turns(rate=rate, share=share, turns=turns(pay, plan.turns)))
+                sender.pay(lead)
+            measured.append(
+                Turns(rate=rate, share=share, turns=turns(*(partial(sender.pay, each) for each in requests_of)))
+            )
     return measured
+
+
+def _kept(plan: _Plan) -> int:
+    """The most that is measured at once."""
+    return max(_payments(rate, plan.seconds * plan.turns) for rate, _ in plan.rates)
 
 
 def _payments(rate: float, seconds: float) -> int:
@@ -194,7 +202,7 @@ def _payments(rate: float, seconds: float) -> int:
 
 
 def _one_by_one(sender: Sender, reader: Reader, waiting: list[Paid]) -> dict[str, float]:
-    return dict(ChainMap(*(sender.alone(reader, each) for each in waiting)))
+    return dict(ChainMap(*(decided_alone(sender, reader, each) for each in waiting)))
 
 
 def _turn(pay: Callable[[], dict[str, float]], broker: psutil.Process) -> _Turn:

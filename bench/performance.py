@@ -117,7 +117,7 @@ def _stages(found: list[Any]) -> Rows:
 
 def _latency(found: list[Any]) -> Rows:
     ages = ("p50 ms", "p99", "p99 by turn", "p99.9", "largest", "on topic p99", "decided p50")
-    rows: Rows = [("payments/s", "of the most", "lead s", "linger ms", *ages, "by model", "Java compiles")]
+    rows: Rows = [("payments/s", "of the most", "lead s", *ages, "by model", "Java compiles")]
     measured = [(said, each) for said in found for each in said["ages"]]
     for said, each in sorted(measured, key=lambda both: both[1]["rate"]):
         by_name = {name: [turn[name] for turn in each["turns"]] for name in each["turns"][0]}
@@ -129,7 +129,6 @@ def _latency(found: list[Any]) -> Rows:
                 f"{each['rate']:,.0f}" if each["rate"] else "one at a time",
                 f"{each['share']:.0%}" if each["share"] else "-",
                 f"{said['lead_seconds']:g}" if each["rate"] else "-",
-                f"{said['linger_ms']:g}",
                 p50,
                 p99,
                 ", ".join(f"{p99:.0f}" for p99 in sorted(by_name["p99"])),
@@ -221,9 +220,9 @@ PARTS: Mapping[str, Part] = {
         command=("bench.latency",),
         table=_latency,
         runs=(
-            ("--rate", "500", "--rate", "2000", "--turns", "3"),
-            ("--no-alone", "--linger", "1", "--share", "0.1", "--share", "0.8", "--turns", "3", "--lead", "30"),
-            ("--no-alone", "--linger", "1", "--share", "0.5", "--turns", "5", "--seconds", "12", "--lead", "100"),
+            ("--rate", "500", "--rate", "2000", "--turns", "3", "--seconds", "15"),
+            ("--no-alone", "--share", "0.1", "--share", "0.8", "--turns", "3", "--seconds", "15"),
+            ("--no-alone", "--share", "0.5", "--turns", "5", "--seconds", "10", "--lead", "60"),
         ),
     ),
     "ages": Part(
@@ -231,7 +230,7 @@ PARTS: Mapping[str, Part] = {
         table=_engine_ages,
         runs=(
             ("--rate", "2000", "--kills", "3"),
-            ("--rate", "12000", "--kills", "0", "--linger", "2", "holdfast", "aiokafka", "confluent"),
+            ("--rate", "12000", "--kills", "0", "holdfast", "aiokafka", "confluent"),
         ),
     ),
     "disturbances": Part(command=("bench.disturbances", "--rate", "500"), table=_disturbances),

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from streams.broker.broken_connections import mend_writes
+from streams.broker.connections import adapt_connections
 from streams.crash import give_up
 from streams.interruption import cancelled_by_signals
 from streams.logs import configure_logs
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 def live(name: str, work: Callable[[], Awaitable[None]]) -> None:
     """Do the work until SIGTERM or Ctrl-C; ends with 70 on any error: the next start knows where to go on."""
     configure_logs(name)
-    mend_writes()
+    adapt_connections()
     with contextlib.suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_live(name, work))
 

@@ -22,7 +22,7 @@ from rules.ruleset import parse_ruleset
 from streams.alerting.announcer import Announcer
 from streams.alerting.heart import Heart
 from streams.alerting.outbox import Outbox
-from streams.broker.broken_connections import mend_writes
+from streams.broker.connections import adapt_connections
 from streams.broker.follower import Follower
 from streams.broker.topic_admin import TopicsWrong, require_topics
 from streams.broker.topics import Topic, name_of
@@ -200,7 +200,7 @@ class Worker(faust.Service):
 
 def build_app(settings: Settings, instance: str, nursery: Nursery | None = None) -> DecidingApp:
     """The Faust app of one worker process. Its scorers come from the nursery; None: from one that it starts itself."""
-    mend_writes()
+    adapt_connections()
     app = DecidingApp(
         settings.own(instance),
         broker=f"kafka://{settings.broker.bootstrap_servers.replace(',', ';')}",  # for its banner: it does not connect

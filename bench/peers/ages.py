@@ -25,10 +25,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.ages import AS_IN_PRODUCTION, WARM_SECONDS, WARMING_RATE, Heard, Paid, Reader, Sender
+from bench.ages import AS_IN_PRODUCTION, WARM_SECONDS, WARMING_RATE, Heard, Reader, decided_alone
 from bench.peers.__main__ import candidates
 from bench.peers.measuring import PARTITIONS, Candidate, environment_of, place_of, start, stop
 from bench.peers.payments import Payment, payments
+from bench.sending import Paid, Sender
 from bench.spending import BROKER_CORE, pin
 from streams.broker.embedded import EmbeddedKafka
 from streams.broker.topic_admin import create_topics
@@ -64,9 +65,6 @@ def main(
     rate: Annotated[float, typer.Option(min=1, help="Payments a second.")] = 2_000.0,
     settle: Annotated[float, typer.Option(min=0, max=600, help="Seconds at the rate before they count.")] = 25.0,
     seconds: Annotated[float, typer.Option(min=1, max=600)] = 20.0,
-    linger: Annotated[
-        float, typer.Option(min=0, max=100, help="Milliseconds that the sender waits for more to send at once.")
-    ] = 0.0,
     kills: Annotated[int, typer.Option(min=0, max=20, help="Of those that restore what they know.")] = 3,
     peers_python: Annotated[Path | None, typer.Option(help="Python of an environment with quixstreams.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -77,9 +75,9 @@ def main(
         raise typer.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
     chosen = [known[each] for each in names or known]
     console = Console(stderr=as_json, highlight=False)
-    aged = _measured(chosen, _Load(rate, settle, seconds, linger), kills, console)
+    aged = _measured(chosen, _Load(rate, settle, seconds), kills, console)
     if as_json:
-        told = {"machine": cores_and_processor(), "rate": rate, "linger_ms": linger}
+        told = {"machine": cores_and_processor(), "rate": rate}
         typer.echo(json.dumps(told | {"ages": [asdict(each) for each in aged]}))
         return
     table = Table("", "promise", "p50 ms", "p99", "largest", "after a kill, s", "last partition", "missing/twice")
@@ -91,12 +89,11 @@ def main(
 
 
 class _Load(NamedTuple):
-    """Payments a second, seconds of them before they count and then, and how long each may linger."""
+    """Payments a second, and seconds of them before they count and then."""
 
     rate: float
     settle: float
     seconds: float
-    linger: float
 
 
 def _measured(chosen: Sequence[Candidate], load: _Load, kills: int, console: Console) -> list[Aged]:
@@ -108,7 +105,7 @@ def _measured(chosen: Sequence[Candidate], load: _Load, kills: int, console: Con
         EmbeddedKafka(Path(home) / "kafka", AS_IN_PRODUCTION) as kafka,
     ):
         needed = round(load.rate * (load.settle + load.seconds) + kills * AFTER_KILL_RATE * AFTER_KILL_SECONDS) + 2_000
-        warming, warm = _Load(WARMING_RATE, WARM_SECONDS, 1.0, 0.0), round(WARMING_RATE * (WARM_SECONDS + 2.0))
+        warming, warm = _Load(WARMING_RATE, WARM_SECONDS, 1.0), round(WARMING_RATE * (WARM_SECONDS + 2.0))
         _one(kafka, replace(chosen[0], name=f"{chosen[0].name}-warming"), _waiting(made, warm), warming, 0)
         for each in chosen:
             aged.append(_one(kafka, each, _waiting(made, needed), load, kills if each.name in RESTORES else 0))
@@ -139,17 +136,19 @@ def _one(
     environment = environment_of(kafka, f"ages-{candidate.name}")
     settings = load_settings(None, environment)
     asyncio.run(create_topics(settings))
+    most = round(2 * max(load.rate * load.seconds, AFTER_KILL_RATE * AFTER_KILL_SECONDS))  # some decide twice
     with tempfile.TemporaryDirectory(prefix="holdfast-peer-") as home:
         place = place_of(settings, candidate, f"ages-{candidate.name}", home)
         told, log = {**environment, **place.environment()}, Path(home) / "log"
         running = [start(candidate, told, log)]
         try:
-            with Reader(kafka.bootstrap, place.decisions, PARTITIONS) as reader:
-                sender = Sender(kafka.bootstrap, place.input, load.linger)
-                sender.alone(reader, waiting.pop(), START_SECONDS)
+            with Reader(kafka.bootstrap, place.decisions, PARTITIONS, most) as reader:
+                sender = Sender(kafka.bootstrap, place.input, PARTITIONS)
+                decided_alone(sender, reader, waiting.pop(), START_SECONDS)
+                first, then = (sender.ready(waiting, load.rate, each) for each in (load.settle, load.seconds))
                 with reader.forgetting():
-                    sender.pay(waiting, load.rate, load.settle)
-                sent = sender.pay(waiting, load.rate, load.seconds)
+                    sender.pay(first)
+                sent = sender.pay(then)
                 received = reader.received(sent)
                 ages = np.array([heard[0].at - sent[each] for each, heard in received.items()]) * 1000
                 after = [_killed(candidate, told, log, running, sender, reader, waiting) for _ in range(kills)]
@@ -197,9 +196,10 @@ def _killed(
         killed_at.append(time.time())
         running.append(start(candidate, told, log))
 
+    requests = sender.ready(waiting, AFTER_KILL_RATE, AFTER_KILL_SECONDS)
     killer = threading.Thread(target=kill)
     killer.start()
-    sent = sender.pay(waiting, AFTER_KILL_RATE, AFTER_KILL_SECONDS)
+    sent = sender.pay(requests)
     killer.join()
     received = reader.received(sent, START_SECONDS + AFTER_KILL_SECONDS)
     [kill_at] = killed_at

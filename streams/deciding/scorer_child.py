@@ -176,7 +176,9 @@ class ScorerChild(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way to the process."""
-        self._transport = transport  # type: ignore[assignment]
+        ours: asyncio.Transport = transport  # type: ignore[assignment]
+        ours.set_write_buffer_limits(high=1)  # else uvloop writes once all that is ready has had its turn
+        self._transport = ours
 
     def data_received(self, data: bytes) -> None:
         """Hand answers to those who wait; believe nothing more after nonsense."""

@@ -71,7 +71,13 @@ class Transactions:
         """Write all of them in one transaction, each to its partition in order, and commit it."""
         if not records:
             return
-        _, batches = await asyncio.gather(self._begin(records), self._batches(records))
+        begun = asyncio.ensure_future(self._begin(records))
+        try:
+            await asyncio.sleep(0)  # so that the question is on its way while batches are built
+            batches = {place: deque(self._batches_of(place, each)) for place, each in records.items()}
+            await begun
+        finally:
+            begun.cancel()
         await self._write(batches)
         await self._end()
 
@@ -119,11 +125,6 @@ class Transactions:
         if refused.intersection(MOVED):
             self._look_around()
         return not refused
-
-    async def _batches(
-        self, records: Mapping[TopicPartition, Sequence[Outgoing]]
-    ) -> dict[TopicPartition, deque[bytes]]:
-        return {place: deque(self._batches_of(place, each)) for place, each in records.items()}
 
     def _batches_of(self, place: TopicPartition, records: Sequence[Outgoing]) -> Iterator[bytes]:
         """Record batches, each as large as may be."""
@@ -175,10 +176,10 @@ class Transactions:
             leader = self._client.cluster.leader_for_partition(place)
             if leader not in NO_LEADER:
                 by_leader[leader].append(place)
-        taken = await asyncio.gather(
-            *(self._produce(leader, {place: batches[place] for place in led}) for leader, led in by_leader.items())
-        )
-        return [*chain.from_iterable(taken)]
+        writing = [self._produce(leader, {place: batches[place] for place in led}) for leader, led in by_leader.items()]
+        if len(writing) == 1:
+            return await writing[0]
+        return [*chain.from_iterable(await asyncio.gather(*writing))]
 
     async def _produce(self, leader: int, batches: Mapping[TopicPartition, bytes]) -> list[TopicPartition]:
         topics = defaultdict(list)

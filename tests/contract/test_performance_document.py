@@ -80,11 +80,8 @@ def test_decisions_are_young_one_at_a_time_and_at_two_thousand_a_second() -> Non
 
 def test_half_of_the_most_is_half_of_what_the_whole_path_decides() -> None:
     assert aged(share=0.5)["rate"] >= 0.48 * median(each["per_second"] for each in FOUND["throughput"])
-    assert young("p50", share=0.5) <= 20.0
-    assert young("p99", share=0.5) <= 100.0
 
 
-@pytest.mark.xfail(strict=True, reason="not reached: the document says what makes payments late there")
 def test_decisions_are_young_at_half_of_the_most_that_are_decided() -> None:
     assert young("p50", share=0.5) <= 15.0
     assert young("p99", share=0.5) <= 50.0

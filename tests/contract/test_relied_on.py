@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -24,7 +25,7 @@ from faust.channels import Channel
 from faust.streams import Stream
 from mode.worker import Worker
 
-from streams.broker import broken_connections
+from streams.broker import connections, layouts
 
 RELIED_ON: list[tuple[Callable[..., Any], str, str]] = [
     (Fetcher._get_actions_per_node, "the intake: no fetch while a partition of the last answer waits", "b5dfda0c46e2"),
@@ -34,7 +35,13 @@ RELIED_ON: list[tuple[Callable[..., Any], str, str]] = [
         "682c38545099",
     ),
     (FetchResult.getall, "seeking: what was fetched for another position is dropped", "775b7b9ceb3a"),
-    (broken_connections._send, "what is mended: uvloop's error for a write to a broken connection", "151cd624ea62"),
+    (connections._send, "what is mended: uvloop's error for a write to a broken connection", "151cd624ea62"),
+    (AIOKafkaConnection.connect, "connections: what reads is made once, before anything is sent", "6f2f1e648da8"),
+    (AIOKafkaConnection._read, "connections: an answer is handed over whole, and nothing else is done", "33cc8a7c405e"),
+    (AIOKafkaConnection._on_read_task_error, "connections: an answer that makes no sense closes them", "a0b64d0a4001"),
+    (AIOKafkaConnection.close, "connections: what reads is asked whether it is done, and cancelled", "adb0305bd979"),
+    (layouts._plain_encode, "messages: all that is encoded are the values of their layout", "8d3e9b1fd26c"),
+    (layouts._plain_decode, "messages: what is decoded is all that they are made of", "603eba5525f5"),
     (RangePartitionAssignor.assign, "the same partition numbers of several topics stay together", "8a855d2a56c4"),
     (GroupCoordinator._on_join_prepare, "lanes close before a rebalance goes on", "429d63ed61a4"),
     (GroupCoordinator.check_errors, "a membership that is over is told", "27b94275e712"),

@@ -1,6 +1,8 @@
 """A transaction as brokers see it: all of it, once and in order, whatever happens to requests and their answers."""
 
+import asyncio
 from collections import deque
+from collections.abc import Iterator, Sequence
 
 import pytest
 from aiokafka import TopicPartition, errors
@@ -53,6 +55,37 @@ async def test_partitions_are_added_once_written_and_ended() -> None:
     assert brokers.committed == [{HERE, THERE}]
     assert logged(brokers, HERE) == as_logged(some(3))
     assert logged(brokers, THERE) == as_logged(some(2))
+
+
+async def test_partitions_are_asked_for_before_batches_are_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    brokers, asked = FakeBrokers(), []
+    ours = transactions(brokers)
+    build = ours._batches_of
+
+    def noted(place: TopicPartition, records: Sequence[Outgoing]) -> Iterator[bytes]:
+        asked.append([*brokers.asked])
+        return build(place, records)
+
+    monkeypatch.setattr(ours, "_batches_of", noted)
+    await ours.transact({HERE: some(1), THERE: some(1)})
+    assert asked == [["add_partitions"]] * 2
+
+
+async def test_one_that_is_cancelled_asks_nobody_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def asks_for_ever(_places: object) -> None:
+        await asyncio.Event().wait()
+
+    ours = transactions(FakeBrokers())
+    monkeypatch.setattr(ours, "_begin", asks_for_ever)
+    for turns in (1, 2, 3):
+        writing = asyncio.create_task(ours.transact({HERE: some(1)}))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_no_records_are_no_transaction() -> None:

@@ -3,8 +3,9 @@
 import faust
 import pytest
 from aiokafka.conn import AIOKafkaConnection
+from aiokafka.protocol.struct import Struct
 
-from streams.broker import broken_connections
+from streams.broker import connections, layouts
 from streams.settings import BrokerSettings, Settings
 from streams.worker import Worker, build_app
 
@@ -27,7 +28,12 @@ async def test_it_starts_agents_and_no_kafka_of_its_own(app: faust.App) -> None:
 
 
 def test_its_connections_survive_what_uvloop_makes_of_a_write_that_fails(app: faust.App) -> None:
-    assert AIOKafkaConnection.send is broken_connections._send_or_close
+    assert AIOKafkaConnection.send is connections._send_or_close
+
+
+def test_its_connections_hand_answers_over_where_they_are_received(app: faust.App) -> None:
+    assert AIOKafkaConnection._create_reader_task is connections._read_answers
+    assert Struct.encode is layouts._encode or not layouts.COMPILED
 
 
 def test_it_has_no_tables_and_no_transactions_of_its_own(app: faust.App) -> None:

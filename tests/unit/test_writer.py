@@ -1,6 +1,7 @@
 """What is written of a round: one transaction, each record in its partition; and guards on manners."""
 
 import ast
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,8 @@ ALWAYS_AWAITED = {
 @pytest.mark.parametrize("module", DECIDING, ids=lambda path: path.stem)
 def test_no_send_is_left_unawaited(module: Path) -> None:
     tree = ast.parse(module.read_text("utf-8"))
-    awaited = {id(each) for node in ast.walk(tree) if isinstance(node, ast.Await) for each in _awaited_by(node)}
+    tasks = _tasks(tree)
+    awaited = {id(each) for node in ast.walk(tree) if isinstance(node, ast.Await) for each in _awaited_by(node, tasks)}
     forgotten = [
         f"{module}:{node.lineno}"
         for node in ast.walk(tree)
@@ -86,8 +88,21 @@ def test_no_send_is_left_unawaited(module: Path) -> None:
     assert forgotten == []
 
 
-def _awaited_by(node: ast.Await) -> list[ast.expr]:
-    """What is awaited: the call itself, and what it gathers."""
+def _tasks(tree: ast.AST) -> dict[str, ast.expr]:
+    """What is begun under a name, to be awaited by it."""
+    return {
+        ast.unparse(node.targets[0]): node.value.args[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.value.func) == "asyncio.ensure_future"
+    }
+
+
+def _awaited_by(node: ast.Await, tasks: Mapping[str, ast.expr]) -> list[ast.expr]:
+    """What is awaited: the call itself, what it gathers, or what was begun under this name."""
     call = node.value
     gathers = isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "gather"
-    return [call, *call.args] if gathers and isinstance(call, ast.Call) else [call]
+    if gathers and isinstance(call, ast.Call):
+        return [call, *call.args]
+    return [tasks.get(ast.unparse(call), call)]

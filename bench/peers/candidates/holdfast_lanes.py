@@ -17,7 +17,7 @@ from bench.peers.place import Place  # noqa: E402
 from bench.peers.work import State, decide, pack, unpack  # noqa: E402
 from rules.decision import Outcome  # noqa: E402
 from rules.ruleset import parse_ruleset  # noqa: E402
-from streams.broker.broken_connections import mend_writes  # noqa: E402
+from streams.broker.connections import adapt_connections  # noqa: E402
 from streams.deciding import lane  # noqa: E402
 from streams.deciding.agent import DecidingAgent  # noqa: E402
 from streams.deciding.batch import Decided, Outgoing  # noqa: E402
@@ -90,7 +90,7 @@ def _ignore(*_: object) -> None: ...
 def main() -> None:
     """Decide until SIGTERM."""
     place = Place.told()
-    mend_writes()
+    adapt_connections()
     lane.EVICT_EVERY_SECONDS = inf  # states are no profiles: nobody can say which are idle
     app = DecidingApp(
         place.group, broker=f"kafka://{place.bootstrap}", web_enabled=False, Worker=Process, datadir=place.state

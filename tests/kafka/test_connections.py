@@ -8,13 +8,13 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from streams.broker.broken_connections import mend_writes
+from streams.broker.connections import adapt_connections
 
 pytestmark = pytest.mark.kafka
 
 
 def test_a_client_on_uvloop_survives_a_write_to_a_closed_connection(bootstrap: str) -> None:
-    mend_writes()
+    adapt_connections()
 
     async def look() -> None:
         client = AIOKafkaClient(bootstrap_servers=bootstrap)
@@ -25,7 +25,7 @@ def test_a_client_on_uvloop_survives_a_write_to_a_closed_connection(bootstrap: s
         connection._writer.transport.abort()
         while connection.connected():
             await asyncio.sleep(0)
-        with pytest.raises(KafkaConnectionError, match="broken"):
+        with pytest.raises(KafkaConnectionError):
             connection.send(MetadataRequest([]))
 
         assert await asyncio.wait_for(client.force_metadata_update(), 10)
