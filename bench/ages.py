@@ -55,7 +55,7 @@ class Supply:
         self._traffic = traffic(TrafficPolicy(seed=3, cards=20_000))
 
     def take(self, count: int) -> list[Paid]:
-        """The next ones, the very next last, as `Sender.pay` takes them."""
+        """The next ones, the very next last, as `Sender.ready` takes them."""
         made = [_paid_of(each.transaction) for each in islice(self._traffic, count)]
         made.reverse()
         gc.freeze()

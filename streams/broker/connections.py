@@ -76,7 +76,7 @@ class _Answers(asyncio.Protocol):
                 return
             at = end
         rest = received[at:]
-        self._parts, self._held, self._needed = [rest], len(rest), _needed(rest, 0)
+        self._parts, self._held, self._needed = [rest] if rest else [], len(rest), _needed(rest, 0)
 
     def pause_writing(self) -> None:
         """As the transport says."""
